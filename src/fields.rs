@@ -129,14 +129,16 @@ impl TomlFields {
 
 /// What to type in the place of an unknown name: the known one that is near, or else, after the words `otherwise`, all of them.
 pub fn meant(name: &str, known: &[&str], otherwise: &str) -> String {
-    match near(name, known) {
-        Some(near) => format!("did you mean `{near}`?"),
-        None => format!("{otherwise}: {}", known.join(", ")),
-    }
+    suggestion(name, known).unwrap_or_else(|| format!("{otherwise}: {}", known.join(", ")))
+}
+
+/// The question whether the known name that is near was meant; `None`: none is near.
+pub fn suggestion(name: &str, known: &[&str]) -> Option<String> {
+    near(name, known).map(|near| format!("did you mean `{near}`?"))
 }
 
 /// The known name that a misspelled one probably means; `None`: none is similar.
-pub fn near<'n>(name: &str, known: &[&'n str]) -> Option<&'n str> {
+fn near<'n>(name: &str, known: &[&'n str]) -> Option<&'n str> {
     let distances =
         known.iter().map(|known| (osa_distance(&name.to_lowercase(), &known.to_lowercase()), *known));
     distances.filter(|(distance, _)| *distance <= NEAR).min().map(|(_, known)| known)

@@ -22,6 +22,7 @@ pub mod fields;
 pub mod ledger;
 pub mod log;
 pub mod objects;
+pub mod prometheus;
 pub mod public_web;
 pub mod run;
 pub mod schema;

@@ -122,7 +122,7 @@ begin
         get diagnostics changed = row_count;
         execute format('select count(*) from %s where %s', named.place, is_named) into still;
         if still > 0 then
-            raise exception '% still has % row(s) with the name of the person', named.place, still;
+            raise exception 'the name of the person is still in % (rows: %)', named.place, still;
         end if;
         insert into pg_temp.purged (table_name, rows) values (named.table_name || ' (names)', changed);
     end loop;

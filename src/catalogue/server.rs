@@ -5,6 +5,7 @@ use tokio_postgres::GenericClient;
 use super::{Remark, Topic, Weight, failed};
 use crate::clients::postgres::PgError;
 use crate::sql;
+use crate::words::counted;
 
 /// The state of the server and of the session.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -114,8 +115,8 @@ impl ServerState {
                 Topic::Server,
                 Weight::Standstill,
                 format!(
-                    "a COMMIT waits for {wanted} synchronous standby(s), and {there} are connected: a run stands still \
-                     at its first COMMIT"
+                    "a COMMIT waits for {}, with {there} connected: a run stands still at its first COMMIT",
+                    counted(wanted as u64, "synchronous standby server")
                 ),
                 "start the standby (pg_stat_replication shows who is there), or have an administrator run: alter \
                  system set synchronous_standby_names = ''; select pg_reload_conf();",

@@ -8,6 +8,7 @@ use crate::config::DatabaseConfig;
 use crate::dataset::Dataset;
 use crate::schema::{Attachment, attached};
 use crate::sql;
+use crate::words::counted;
 
 /// Tables of the ledger in which rows are changed, and how.
 const LEDGER: [(&str, &str); 5] = [
@@ -121,16 +122,17 @@ fn part(row: &Row) -> Result<Vec<Remark>, tokio_postgres::Error> {
     let mut remarks = vec![match kind.as_str() {
         "partitioned" => new(
             Weight::Fact,
-            format!("{table} is partitioned by {definition}, {parts} part(s)"),
+            format!("{table} is partitioned by {definition}, {}", counted(parts as u64, "part")),
             String::new(),
         ),
         "parent" => new(
             Weight::Warning,
             format!(
-                "{parts} table(s) inherit from {table}: no key of {table} holds for their rows; they are changed, \
-                 deleted and published with its own, new rows go into {table} itself"
+                "{table} has {}: no key of {table} holds for the rows there; they are changed, deleted and \
+                 published with its own, new rows go into {table} itself",
+                counted(parts as u64, "child table")
             ),
-            format!("make partitions of them, or take each out: alter table CHILD no inherit {table};"),
+            format!("make each a partition, or take it out: alter table CHILD no inherit {table};"),
         ),
         _ => new(
             Weight::Warning,

@@ -15,7 +15,8 @@ use tokio_postgres::types::ToSql;
 use crate::cli::BackfillArgs;
 use crate::clients::duckdb::{DuckError, DuckLimits, Staging};
 use crate::clients::postgres::{self, Connection, PgError, Watch};
-use crate::commands::terminal::say_line;
+use crate::commands::show::TextTable;
+use crate::commands::terminal::{say, say_line};
 use crate::config::BackfillConfig;
 use crate::dataset::ask::Question;
 use crate::dataset::enrichment::Enrichment;
@@ -272,8 +273,10 @@ impl Backfilling {
             let attached = schema::attached(&transaction, schema, &[enrichment.backfill.table]).await?;
             return Err(Cause::Refused {
                 message: format!(
-                    "{others} of {rows} row(s) of {} do not hold what was written to them; {}",
+                    "{} differs in {} of {} from what was written; {}",
                     enrichment.backfill.table,
+                    words::count(others as u64),
+                    words::counted(rows as u64, "row"),
                     schema::describe(&attached, enrichment.backfill.table)
                 ),
                 hint: Some(
@@ -282,7 +285,7 @@ impl Backfilling {
             });
         }
         let what =
-            format!("{} row(s) changed, {} looked at", words::count(changed), words::count(rows as u64));
+            format!("{} changed, {} looked at", words::counted(changed, "row"), words::count(rows as u64));
         let details = step.details(tally.for_ledger());
         done.gave_up = tally.services.values().find_map(|cost| cost.gave_up.clone());
         for (status, count) in tally.found {
@@ -343,15 +346,17 @@ pub async fn run(args: BackfillArgs, report: &Report) -> Result<Exit, Failure> {
     let done = backfill(config, report).await?;
     let would = if done.dry_run { " would be" } else { "" };
     say_line!(
-        "{} of {} open {question}(es), in {} row(s) of {table}:",
+        "{} of {}, in {} of {table}:",
         words::count(done.questions),
-        words::count(done.open_questions),
-        words::count(done.open_rows)
+        words::counted(done.open_questions, &format!("open {question}")),
+        words::counted(done.open_rows, "row")
     );
+    let mut found = TextTable::new(&["", ">"]);
     for (status, count) in &done.found {
-        say_line!("  {status:<12} {}", words::count(*count));
+        found.row([status.as_str(), &words::count(*count)]);
     }
-    say_line!("{table}: {} row(s){would} changed", words::count(done.rows));
+    say(&found.render(2));
+    say_line!("{table}: {}{would} changed", words::counted(done.rows, "row"));
     if let Some(why) = &done.gave_up {
         say_line!("It stopped there: {why}.");
         say_line!("Next: run the same command again; it goes on there.");

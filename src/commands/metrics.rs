@@ -2,7 +2,6 @@
 //! that a run does not know (a table that it did not reach, a success that it did not have) stay as they were.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::fs::{self, Permissions};
 use std::io::{ErrorKind, Write as _};
 use std::os::unix::fs::PermissionsExt;
@@ -12,6 +11,7 @@ use super::deliver::deliver;
 use crate::clients::http::{Posted, SecretUrl};
 use crate::config;
 use crate::error::{Cause, Exit};
+use crate::prometheus::{CONTENT_TYPE, PrometheusText, label};
 
 /// The variable with their destination.
 pub const VARIABLE: &str = "MERGANSER_METRICS";
@@ -90,8 +90,7 @@ async fn push(url: &SecretUrl, figures: &Figures) -> Result<(), String> {
     let group = format!("/metrics/job/merganser/dataset/{}", figures.dataset);
     let url = url.below(&group, |path| path.contains("/metrics/job"));
     let bytes = render(&series(figures)).into_bytes();
-    deliver(&url, &[], Posted { content_type: "text/plain; version=0.0.4; charset=utf-8".into(), bytes })
-        .await
+    deliver(&url, &[], Posted { content_type: CONTENT_TYPE.into(), bytes }).await
 }
 
 /// Replaces the file atomically.
@@ -159,22 +158,17 @@ fn series(figures: &Figures) -> BTreeMap<Series, String> {
 
 /// The text in both formats: for Prometheus' own, the last line is a comment.
 fn render(all: &BTreeMap<Series, String>) -> String {
-    let mut text = String::new();
+    let mut text = PrometheusText::default();
     for (metric, about) in METRICS {
         let mut lines = all.iter().filter(|((name, _), _)| name == metric).peekable();
         if lines.peek().is_some() {
-            let _ = writeln!(text, "# HELP {metric} {about}\n# TYPE {metric} gauge");
+            text.begin(metric, "gauge", about);
         }
         for ((_, labels), value) in lines {
-            let _ = writeln!(text, "{metric}{{{labels}}} {value}");
+            text.value(metric, labels, value);
         }
     }
-    text + "# EOF\n"
-}
-
-fn label(name: &str, value: &str) -> String {
-    let value = value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
-    format!("{name}=\"{value}\"")
+    text.into_text() + "# EOF\n"
 }
 
 #[cfg(test)]
@@ -223,10 +217,5 @@ mod tests {
             other.contains("exit_code{dataset=\"a\"} 1\n") && other.contains("exit_code{dataset=\"b\"} 0\n")
         );
         assert_eq!(merged("garbage\n# EOF\nx{y} z\n", &failed), series(&failed));
-    }
-
-    #[test]
-    fn a_label_holds_anything() {
-        assert_eq!(label("table", "a\"b\\c\nd"), r#"table="a\"b\\c\nd""#);
     }
 }

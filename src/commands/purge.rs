@@ -24,7 +24,7 @@ use crate::run::opened::Opened;
 use crate::run::progress::Progress;
 use crate::stages::{load, promote, publish};
 use crate::system::workspace;
-use crate::{schema, sql};
+use crate::{schema, sql, words};
 
 /// What a purge took out.
 #[derive(Debug)]
@@ -256,14 +256,16 @@ async fn delete_and_verify(
     }
     let mut lines = Vec::new();
     for (image, rows) in promote::sealed_left(context, transaction).await? {
-        lines.push(format!("{image} still has {rows} row(s) of deleted {}s", dataset.record));
+        let rows = words::counted(rows as u64, "row");
+        lines.push(format!("{image} still has {rows} of deleted {}s", dataset.record));
     }
     for row in &left {
         let (place, rows): (String, i64) = (row.try_get(0).map_err(failed)?, row.try_get(1).map_err(failed)?);
         // Of the ledger, the column is named, too.
         let table = place.split('.').next().unwrap_or(&place);
         lines.push(format!(
-            "{place} still has {rows} row(s) of deleted {}s; {}",
+            "{place} still has {} of deleted {}s; {}",
+            words::counted(rows as u64, "row"),
             dataset.record,
             schema::describe(&attached, table)
         ));
@@ -312,20 +314,21 @@ pub async fn run(args: PurgeArgs, report: &Report) -> Result<Exit, Failure> {
     let went = if purged.dry_run { "would go" } else { "taken out" };
     let (record, runs) = (dataset.record, Objects::of(dataset).runs());
     for (table, rows) in &purged.rows {
-        say_line!("{table}: {rows} row(s) of deleted {record}s {went}");
+        say_line!("{table}: {} of deleted {record}s {went}", words::counted(*rows as u64, "row"));
     }
     if purged.objects > 0 {
         say_line!(
-            "{runs}: {} object(s) of earlier runs, with {record}s as they were then, {went}",
-            purged.objects
+            "{runs}: {} of earlier runs, with {record}s as they were then, {went}",
+            words::counted(purged.objects as u64, "object")
         );
     }
     if !purged.foreign.is_empty() {
         let objects: usize = purged.foreign.values().sum();
         say_line!(
-            "{runs}: {objects} object(s) stay, of {} run(s) that this ledger does not know for this schema; remove \
-             them when no such run is under way:",
-            purged.foreign.len()
+            "{runs}: {} kept, of {} that this ledger does not know for this schema; remove the folders when \
+             no such run is under way:",
+            words::counted(objects as u64, "object"),
+            words::counted(purged.foreign.len() as u64, "run")
         );
         for folder in purged.foreign.keys() {
             say_line!("  {folder}");
@@ -350,9 +353,10 @@ pub async fn run(args: PurgeArgs, report: &Report) -> Result<Exit, Failure> {
 /// What became of a person.
 fn say_of_person(purged: &Purged) {
     for (table, rows) in &purged.rows {
-        say_line!("{table}: the person is taken out of {rows} row(s)");
+        say_line!("{table}: the person is taken out of {}", words::counted(*rows as u64, "row"));
     }
-    say_line!("Archive: {} object(s) rewritten without the person.", purged.rewritten);
+    let rewritten = words::counted(purged.rewritten as u64, "object");
+    say_line!("Archive: {rewritten} rewritten without the person.");
     if !purged.names.is_empty() {
         say_line!("Also taken for the person where no address is given: {}", purged.names.join(", "));
     }

@@ -155,10 +155,9 @@ fn finished(report: &Report, summary: &Summary) {
         tracing::warn!(
             run_id = %summary.run_id,
             records = summary.deleted_with_data,
-            "{} {}(s) came as a delete with data beside it, which is not loaded; ordinary deletes carry no data, so \
-             ask the sender whether these are meant",
-            words::count(summary.deleted_with_data),
-            summary.record
+            "{} came as a delete with data beside it, which is not loaded; ordinary deletes carry no data, \
+             so ask the sender whether that is meant",
+            words::counted(summary.deleted_with_data, summary.record)
         );
     }
     if !report.is_json() {

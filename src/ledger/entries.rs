@@ -8,6 +8,7 @@ use uuid::Uuid;
 use crate::dataset::asked::AskedPart;
 use crate::dataset::slice::Slice;
 use crate::error::Cause;
+use crate::words;
 
 /// What a run does; the ledger's word for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -172,8 +173,10 @@ pub fn confirm_written(table: &str, expected: u64, found: u64) -> Result<(), Cau
     }
     Err(Cause::Refused {
         message: format!(
-            "a trigger or rule changed what was written: of {expected} row(s) for the ledger's {table}, the server \
-             reports {found}"
+            "a trigger or rule changed what was written: of {} for the ledger's {table}, the server \
+             reports {}",
+            words::counted(expected, "row"),
+            words::count(found)
         ),
         hint: Some("remove the trigger or rule on that table, then run again".into()),
     })

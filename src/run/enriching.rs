@@ -23,6 +23,7 @@ use crate::run::ask::{AskTally, Asking, Patience};
 use crate::run::reference;
 use crate::sql;
 use crate::system::background::blocking;
+use crate::words;
 
 /// How many answers of an outside service are remembered together: at most this many are asked for again after a crash.
 const REMEMBERED_AT_ONCE: usize = 100;
@@ -278,7 +279,7 @@ impl Enriching {
                 let is_over = next.is_none();
                 let answers = next.unwrap_or_default();
                 bar.inc(answers.len() as u64);
-                bar.set_message(format!("{} request(s)", cost.requests + asking.tally().requests));
+                bar.set_message(words::counted(cost.requests + asking.tally().requests, "request"));
                 waiting.extend(answers);
                 if !is_over && waiting.len() < REMEMBERED_AT_ONCE {
                     continue;

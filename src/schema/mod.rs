@@ -14,6 +14,7 @@ use tokio_postgres::{GenericClient, Transaction};
 use crate::clients::postgres::{self, PgError, Watch, classify};
 use crate::dataset::Dataset;
 use crate::sql;
+use crate::words::counted;
 
 use comparison::{ColumnPair, Key};
 
@@ -109,29 +110,29 @@ pub async fn obstacle(
 ) -> Result<Option<String>, PgError> {
     let operation = format!("look for rows of {} that have no place in a key", addition.table);
     let table = addition.table.as_str();
-    let (text, words): (String, &[&str]) = match &addition.key {
+    let (text, words): (String, &[(&str, &str)]) = match &addition.key {
         Key::Nothing => return Ok(None),
         Key::Unique { columns } => (
             sql::render(
                 sql::SCHEMA_DUPLICATES,
                 &[("schema", schema), ("table", table), ("columns", columns)],
             ),
-            &["value(s) that occur more than once", "row(s) without a value"],
+            &[("value", "found more than once"), ("row", "without a value")],
         ),
         Key::HasParent { columns, parent } => (
             sql::render(
                 sql::SCHEMA_ORPHANS,
                 &[("schema", schema), ("table", table), ("columns", columns), ("parent", parent)],
             ),
-            &["row(s) whose parent is not there"],
+            &[("row", "whose parent is not there")],
         ),
     };
     let row = transaction.query_one(&text, &[]).await.map_err(|e| failed(e, &operation))?;
     let mut found = Vec::new();
-    for (column, words) in words.iter().enumerate() {
+    for (column, (noun, words)) in words.iter().enumerate() {
         let count: i64 = row.try_get(column).map_err(|e| failed(e, &operation))?;
         if count > 0 {
-            found.push(format!("{count} {words}"));
+            found.push(format!("{} {words}", counted(count as u64, noun)));
         }
     }
     Ok((!found.is_empty()).then(|| found.join(", ")))

@@ -2,19 +2,19 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::pin::pin;
-use std::sync::Arc;
 
 use futures_util::TryStreamExt as _;
 use jiff::civil::Date;
 use serde::Serialize;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::ToSql;
-use tokio_postgres::{IsolationLevel, Statement, Transaction};
+use tokio_postgres::{Statement, Transaction};
 
 use super::months::{self, whole_months};
 use super::places::{Places, ServedPlace, ServedZone, Within};
 use super::pool::PoolReader;
 use super::question::PlaceQuestion;
+use super::snapshot::{KnownPlaces, opened, snapshot};
 use super::texts::{MonthTexts, ServedTexts};
 use super::totals::{Moment, Stat, Sum, Totals, add};
 
@@ -81,9 +81,6 @@ pub enum Answered {
     /// No run has committed yet.
     NothingLoaded,
 }
-
-/// The places of a dataset, with the version of the commit that they were read from.
-pub type KnownPlaces = Arc<(String, Places)>;
 
 /// The days of a question for which there is an answer.
 #[derive(Clone, Debug, Default)]
@@ -350,44 +347,6 @@ pub async fn offered(
 /// Whether the error says that a table does not exist.
 fn is_undefined(error: &tokio_postgres::Error) -> bool {
     error.code() == Some(&SqlState::UNDEFINED_TABLE)
-}
-
-async fn snapshot(reader: &mut PoolReader) -> Result<Transaction<'_>, tokio_postgres::Error> {
-    let transaction = reader.connection.build_transaction();
-    transaction.isolation_level(IsolationLevel::RepeatableRead).read_only(true).start().await
-}
-
-/// The run that the snapshot shows, and its places; `None`: nothing is loaded.
-async fn opened(
-    transaction: &Transaction<'_>,
-    [run, places]: [&Statement; 2],
-    texts: &ServedTexts,
-    known: &mut Option<KnownPlaces>,
-) -> Result<Option<(String, KnownPlaces)>, tokio_postgres::Error> {
-    let values: [&(dyn ToSql + Sync); 2] = [&texts.dataset.name, &texts.schema];
-    let Some(row) = transaction.query_opt(run, &values).await? else { return Ok(None) };
-    let (run_id, version): (String, String) = (row.try_get(0)?, row.try_get(1)?);
-    let current = match known {
-        Some(known) if known.0 == version => known.clone(),
-        _ => known.insert(Arc::new((version, read_places(transaction, places).await?))).clone(),
-    };
-    Ok(Some((run_id, current)))
-}
-
-async fn read_places(
-    transaction: &Transaction<'_>,
-    statement: &Statement,
-) -> Result<Places, tokio_postgres::Error> {
-    let rows = transaction.query(statement, &[]).await?;
-    let place = |row: &tokio_postgres::Row| {
-        Ok(ServedPlace {
-            postcode: row.try_get(0)?,
-            lat: row.try_get(1)?,
-            lon: row.try_get(2)?,
-            zone: row.try_get(3)?,
-        })
-    };
-    Ok(Places::new(rows.iter().map(place).collect::<Result<_, tokio_postgres::Error>>()?))
 }
 
 /// An answer without points and without its run.

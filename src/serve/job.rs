@@ -7,9 +7,10 @@ use axum::response::Response;
 use jiff::civil::Date;
 use tokio::sync::oneshot;
 
-use super::answer::{self, Answered, KnownPlaces};
+use super::answer::{self, Answered};
 use super::pool::{Busy, TakenReader};
 use super::question::PlaceQuestion;
+use super::snapshot::KnownPlaces;
 use super::texts::ServedTexts;
 use super::{ServeState, busy, current};
 use crate::clients::postgres::{PgError, classify};

@@ -1,8 +1,9 @@
 //! Metrics for Prometheus.
 
-use std::fmt::Write as _;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
+
+use crate::prometheus::{PrometheusText, label};
 
 /// Upper ends of the buckets, in seconds.
 const BUCKETS: [f64; 9] = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0];
@@ -37,25 +38,23 @@ impl ServeMetrics {
 
     /// The metrics in Prometheus' text format.
     pub fn text(&self, (busy, waiting): (usize, usize), is_ready: bool) -> String {
-        let mut text = String::new();
-        let head = |text: &mut String, name: &str, kind: &str, help: &str| {
-            let _ = writeln!(text, "# HELP {name} {help}\n# TYPE {name} {kind}");
-        };
-        head(&mut text, "merganser_serve_responses_total", "counter", "Answers by status.");
+        let mut text = PrometheusText::default();
+        text.begin("merganser_serve_responses_total", "counter", "Answers by status.");
         for (status, count) in STATUSES.iter().zip(&self.statuses) {
-            let count = count.load(Ordering::Relaxed);
-            let _ = writeln!(text, "merganser_serve_responses_total{{status=\"{status}\"}} {count}");
+            let status = label("status", &status.to_string());
+            text.value("merganser_serve_responses_total", &status, count.load(Ordering::Relaxed));
         }
-        head(&mut text, "merganser_serve_seconds", "histogram", "The time that answers took.");
+        text.begin("merganser_serve_seconds", "histogram", "The time that answers took.");
         let mut sum = 0;
         for (end, count) in
             BUCKETS.iter().map(ToString::to_string).chain(["+Inf".to_owned()]).zip(&self.buckets)
         {
             sum += count.load(Ordering::Relaxed);
-            let _ = writeln!(text, "merganser_serve_seconds_bucket{{le=\"{end}\"}} {sum}");
+            text.value("merganser_serve_seconds_bucket", &label("le", &end), sum);
         }
         let seconds = self.microseconds.load(Ordering::Relaxed) as f64 / 1e6;
-        let _ = writeln!(text, "merganser_serve_seconds_sum {seconds}\nmerganser_serve_seconds_count {sum}");
+        text.value("merganser_serve_seconds_sum", "", seconds);
+        text.value("merganser_serve_seconds_count", "", sum);
         let full = self.refused_full.load(Ordering::Relaxed);
         for (name, kind, help, value) in [
             (
@@ -73,9 +72,9 @@ impl ServeMetrics {
                 u64::from(is_ready),
             ),
         ] {
-            head(&mut text, name, kind, help);
-            let _ = writeln!(text, "{name} {value}");
+            text.begin(name, kind, help);
+            text.value(name, "", value);
         }
-        text
+        text.into_text()
     }
 }

@@ -16,6 +16,7 @@ mod places;
 mod pool;
 mod question;
 mod reply;
+mod snapshot;
 mod texts;
 mod totals;
 
@@ -33,18 +34,20 @@ use tokio::sync::watch;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::set_header::SetResponseHeaderLayer;
 
-use self::answer::{Answered, KnownPlaces};
+use self::answer::Answered;
 use self::current::Current;
 use self::job::{Done, ServeJob, nothing, perform};
 use self::metrics::ServeMetrics;
 use self::pool::Pool;
 use self::question::{AskFault, PlaceQuestion, read_postcode};
 use self::reply::{json, refused, text};
+use self::snapshot::KnownPlaces;
 use self::texts::ServedTexts;
 use self::totals::BRANCHES_MOST;
 use crate::clients::postgres::PgUrl;
 use crate::dataset::Dataset;
 use crate::dataset::served::MinCount;
+use crate::prometheus;
 use crate::words::hex;
 
 pub use self::outlines::{OUTLINES_MOST_BYTES, Outlines, OutlinesFault};
@@ -156,7 +159,7 @@ async fn ready(State(shared): State<Arc<ServeState>>) -> Response {
 
 async fn metrics(State(shared): State<Arc<ServeState>>) -> Response {
     let told = shared.metrics.text(shared.pool.load(), shared.is_ready());
-    text(StatusCode::OK, "text/plain; version=0.0.4", told)
+    text(StatusCode::OK, prometheus::CONTENT_TYPE, told)
 }
 
 /// Everything below `/api/`.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::fields::near;
+use crate::fields::suggestion;
 
 /// A block that is never shown.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -11,9 +11,9 @@ pub(super) struct LostBlock {
     pub template: String,
     pub line: usize,
     pub block: String,
-    /// The template that it extends, and the block there that may be meant.
+    /// The template that it extends, and the question whether a block there was meant.
     pub extends: String,
-    pub meant: Option<String>,
+    pub suggestion: Option<String>,
 }
 
 /// What of a template counts here.
@@ -51,7 +51,7 @@ pub(super) fn lost<'a>(templates: impl Iterator<Item = (&'a str, &'a str)>) -> O
                 line: *line,
                 block: (*block).to_owned(),
                 extends: extends.to_owned(),
-                meant: near(block, &known).map(str::to_owned),
+                suggestion: suggestion(block, &known),
             });
         }
     }
@@ -101,7 +101,8 @@ mod tests {
         let own = "{% extends 'thing.html' %}\n{# {% block no %} #}\n{% block mian %}x{% endblock %}";
         let lost = lost([BASE, THING, ("project.html", own)].into_iter()).unwrap();
         assert_eq!((lost.template.as_str(), lost.line, lost.block.as_str()), ("project.html", 3, "mian"));
-        assert_eq!((lost.extends.as_str(), lost.meant.as_deref()), ("thing.html", Some("main")));
+        assert_eq!(lost.extends, "thing.html");
+        assert_eq!(lost.suggestion.as_deref(), Some("did you mean `main`?"));
     }
 
     #[test]

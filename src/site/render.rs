@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 use super::blocks;
 use super::pages::SitePage;
 use crate::error::Cause;
-use crate::fields::near;
+use crate::fields::meant;
 use crate::words::{base64, hex, sha256};
 
 /// The built-in templates and files, used unless the site has its own.
@@ -134,10 +134,9 @@ impl Templates {
                 "{place}:{}: {} has no block {}, so it would not be shown",
                 lost.line, lost.extends, lost.block
             ),
-            hint: Some(match lost.meant {
-                Some(meant) => format!("did you mean {meant}?"),
-                None => "merganser build --write-templates DIR shows the built-in templates".into(),
-            }),
+            hint: Some(lost.suggestion.unwrap_or_else(|| {
+                "merganser build --write-templates DIR shows the built-in templates".into()
+            })),
         })
     }
 
@@ -236,14 +235,11 @@ fn own_templates(folder: &Path) -> Result<Vec<TemplateText>, Cause> {
         let known: Vec<_> = Templates::built_in().map(|(name, _)| name).collect();
         if !known.contains(&name.as_str()) && !name.starts_with('_') {
             return Err(Cause::Usage {
-                message: format!("{}: no page is made by a template of this name", path.display()),
-                hint: Some(match near(&name, &known) {
-                    Some(near) => format!("did you mean {near}? One that others include begins with _"),
-                    None => format!(
-                        "choose from these templates: {}; one that others include begins with _",
-                        known.join(", ")
-                    ),
-                }),
+                message: format!(
+                    "{}: no page is made by a template of this name; one that others include begins with _",
+                    path.display()
+                ),
+                hint: Some(meant(&name, &known, "choose from these templates")),
             });
         }
         let bytes = fs::read(&path).map_err(failed(&path))?;
@@ -285,7 +281,7 @@ mod tests {
         let missing = templates.render(&list(json!({}))).unwrap_err().to_string();
         assert!(missing.contains("list.html:3: "), "{missing}");
         let unused = with("projct.html", "").unwrap_err();
-        assert!(unused.hint().unwrap().contains("did you mean project.html?"));
+        assert!(unused.hint().unwrap().contains("did you mean `project.html`?"));
         assert!(with("style.css", "a</STYLE>").is_err());
         with("_part.html", "").unwrap();
         let empty = with("list.html", "").unwrap().render(&list(json!({}))).unwrap_err().to_string();
@@ -293,6 +289,6 @@ mod tests {
         let lost =
             with("list.html", "{% extends \"base.html\" %}\n{% block mian %}{% endblock %}").unwrap_err();
         assert!(lost.to_string().contains("list.html:2: base.html has no block mian"), "{lost}");
-        assert_eq!(lost.hint().unwrap(), "did you mean main?");
+        assert_eq!(lost.hint().unwrap(), "did you mean `main`?");
     }
 }

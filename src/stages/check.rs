@@ -165,8 +165,11 @@ pub async fn check(context: &RunContext, staged: Staged) -> Result<Checked, Caus
             Ok(_) => {}
         }
     }
-    let mut what =
-        format!("{} failed record(s), {} unreadable file(s)", words::count(failures.records), failures.files);
+    let mut what = format!(
+        "{}, {}",
+        words::counted(failures.records, "failed record"),
+        words::counted(failures.files as u64, "unreadable file")
+    );
     let mut details = json!({
         "failed_records": failures.records,
         "unreadable_files": failures.files,
@@ -282,16 +285,20 @@ fn confirm_staged(file: &StagedFile, staged: u64) -> Result<(), Cause> {
         (Ok(parsed), Some(AskedFor { records: Some(records), .. })) if parsed.records_seen != *records => {
             Err(Cause::Refused {
                 message: format!(
-                    "{} has {} record(s), and {records} were asked for: nothing of it is loaded",
-                    file.fetched.name, parsed.records_seen
+                    "{} has {}, not the {} asked for: nothing of it is loaded",
+                    file.fetched.name,
+                    words::counted(parsed.records_seen, "record"),
+                    words::count(*records)
                 ),
                 hint: Some("the archive is damaged: remove the part there, and run again".into()),
             })
         }
         (Ok(parsed), _) if parsed.records_seen > staged => Err(Cause::Refused {
             message: format!(
-                "{} has {} record(s), and {staged} are staged or failed: nothing of it is loaded",
-                file.fetched.name, parsed.records_seen
+                "{} has {}, and only {} staged or failed: nothing of it is loaded",
+                file.fetched.name,
+                words::counted(parsed.records_seen, "record"),
+                words::count(staged)
             ),
             hint: Some(
                 "report this with the file: a record was lost on its way, which is a defect of merganser"

@@ -125,7 +125,7 @@ pub fn find_winners(staging: &Staging, dataset: &Dataset) -> Result<(), DuckErro
     staging.execute("find the winners", sql::STAGED_ARRAY_LITERAL, &[])
 }
 
-/// `5,000 addresses: match 4,900, no_street 100`.
+/// `5,000 different addresses: match 4,900, no_street 100`.
 fn said(enriching: &Enriching, tally: &Tally) -> String {
     let enrichment = enriching.enrichment();
     if enriching.asks_nobody() && tally.questions == 0 {
@@ -133,5 +133,6 @@ fn said(enriching: &Enriching, tally: &Tally) -> String {
     }
     let found: Vec<_> =
         tally.found.iter().map(|(status, count)| format!("{status} {}", words::count(*count))).collect();
-    format!("{} different {}(es): {}", words::count(tally.questions), enrichment.question, found.join(", "))
+    let asked = words::counted(tally.questions, &format!("different {}", enrichment.question));
+    format!("{asked}: {}", found.join(", "))
 }

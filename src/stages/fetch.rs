@@ -127,7 +127,7 @@ pub async fn fetch(context: &RunContext, batch: Batch) -> Result<Fetched, Cause>
         same += enter(context, brought, &mut fetched).await?;
     }
     let bytes = fetched.files.iter().map(|file| file.size_bytes).sum();
-    let mut what = format!("{} file(s), {}", fetched.files.len(), words::size(bytes));
+    let mut what = format!("{}, {}", words::counted(fetched.files.len() as u64, "file"), words::size(bytes));
     if same > 0 {
         what += &format!("; {same} posted again and the same");
     }

@@ -296,9 +296,9 @@ async fn warn_of_others(context: &Context, counted: &BTreeMap<&str, u64>) -> Res
             table,
             rows = found,
             rows_remembered = expected,
-            "{table} has {} row(s), and the ledger expected {}: somebody else wrote to it; the ledger now has the \
+            "{table} has {}, and the ledger expected {}: somebody else wrote to it; the ledger now has the \
              number that is there",
-            words::count(*found),
+            words::counted(*found, "row"),
             words::count(*expected as u64)
         );
     }

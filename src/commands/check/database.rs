@@ -143,13 +143,11 @@ async fn ledger(config: &RunConfig, url: &PgUrl) -> Result<(Look, Finding), Caus
         return Ok((look, finding));
     };
     let known = ledger.known_parts_in(version).await?;
-    let done = crate::words::count(known.len() as u64);
+    let done = crate::words::counted(known.len() as u64, "file");
     let needs_work = version < NEWEST;
     let finding = Finding::ok(match needs_work {
-        true => {
-            format!("{name}, version {version}, which the next run brings to {NEWEST}; {done} file(s) done")
-        }
-        false => format!("{name}, version {version}; {done} file(s) done"),
+        true => format!("{name}, version {version}, which the next run brings to {NEWEST}; {done} done"),
+        false => format!("{name}, version {version}; {done} done"),
     });
     // An older ledger has no references.
     let files = if needs_work { Vec::new() } else { ledger.current_reference().await? };

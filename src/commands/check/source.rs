@@ -12,7 +12,7 @@ use crate::config::{RunConfig, Selection};
 use crate::error::Cause;
 use crate::ledger::KnownPart;
 use crate::stages::select::{self, SelectedFile};
-use crate::words::{count, size};
+use crate::words::{count, counted, size};
 
 /// The most files that are opened: each costs a round trip or two.
 const OPENED_MAX: usize = 30;
@@ -63,7 +63,8 @@ async fn list(config: &RunConfig) -> Result<(Option<Listing>, Finding), Cause> {
                 SourceUrl::Git(folder) => format!("{folder} can be listed"),
                 SourceUrl::Sheets(urls) => format!("{urls} are named"),
             };
-            let finding = Finding::ok(format!("{how}, {} file(s) there", count(listing.files.len() as u64)));
+            let finding =
+                Finding::ok(format!("{how}, {} there", counted(listing.files.len() as u64, "file")));
             Ok((Some(listing), finding))
         }
         Err(SourceError::Sftp(SftpError::HostKey { at, problem }))
@@ -174,7 +175,7 @@ fn finding(config: &RunConfig, files: &[SelectedFile], ours: usize, names: usize
     }
     if ours == 0 {
         return Finding::warn(
-            format!("no file of {dataset} among {} name(s)", count(names as u64)),
+            format!("no file of {dataset} among {}", counted(names as u64, "name")),
             "check the folder (--source, MERGANSER_SOURCE or SFTP_DIR), or ask the sender why nothing was posted",
         );
     }

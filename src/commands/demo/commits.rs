@@ -9,7 +9,8 @@ use super::git_host::{HostHoldings, HourlyLimit, read_clones, router};
 use super::place::DemoPlace;
 use super::quickstats::LocalServer;
 use crate::cli::DemoArgs;
-use crate::commands::terminal::say_line;
+use crate::commands::show::TextTable;
+use crate::commands::terminal::{say, say_line};
 use crate::commands::{run, summary};
 use crate::config::{ApiSecret, RunConfig};
 use crate::datasets::commits::COMMITS;
@@ -64,13 +65,15 @@ pub async fn demo(args: &DemoArgs, report: &Report) -> Result<Exit, Failure> {
         }
         run_and_show(config(BUDGET)?, report, &server).await?;
         say_line!("5. The proof: every head, every parent, and what no head reaches any more is marked.");
+        let mut proved = TextTable::new(&["", ""]);
         for proof in walk::prove(&config(BUDGET)?, &server.url).await?.unwrap_or_default() {
             let judged = match proof.is_complete() {
                 true => "ok".to_owned(),
                 false => proof.faults.iter().chain(&proof.unseen).cloned().collect::<Vec<_>>().join("; "),
             };
-            say_line!("   {:<20} {} ({judged})", proof.name, proof.found);
+            proved.row([proof.name, format!("{} ({judged})", proof.found)]);
         }
+        say(&proved.render(3));
         Ok::<_, Failure>(())
     }
     .await;

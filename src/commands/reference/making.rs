@@ -128,7 +128,7 @@ fn no_faults(input: &str, faults: Vec<(String, u64)>) -> Result<(), Cause> {
     if faults.is_empty() {
         return Ok(());
     }
-    let faults = faults.iter().map(|(reason, rows)| format!("{} row(s): {reason}", words::count(*rows)));
+    let faults = faults.iter().map(|(reason, rows)| format!("{}: {reason}", words::counted(*rows, "row")));
     Err(refused(format!("--{input}: {}", faults.collect::<Vec<_>>().join("; "))))
 }
 

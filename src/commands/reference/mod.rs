@@ -90,7 +90,7 @@ pub async fn take_in(config: ReferenceConfig, report: &Report) -> Result<Referen
             let made = blocking(move || make(reference, duckdb, &work, taken, was.as_ref())).await??;
             let rows: u64 = made.kept.iter().map(|kept| kept.rows).sum();
             let left_out: u64 = made.left_out.iter().map(|(_, rows)| rows).sum();
-            let what = format!("{} row(s), {left_out} cannot be used", words::count(rows));
+            let what = format!("{}, {left_out} cannot be used", words::counted(rows, "row"));
             step.done(&what, rows, 0, json!({ "version": made.version, "left_out": made.left_out })).await?;
             progress.step("promote");
             let known = context.ledger.current_reference().await?;

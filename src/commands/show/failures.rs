@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
-use super::{number, word};
+use super::{TextTable, number, word};
 use crate::words::count;
 
 /// How many records are shown for one reason.
@@ -139,7 +139,7 @@ fn csv(rows: &[Value], columns: &[(&str, &str)]) -> String {
 
 /// One failed record, with the copy that was kept of it.
 pub fn failure(row: &Value) -> String {
-    let mut text = String::new();
+    let mut table = TextTable::new(&["", ""]);
     for name in [
         "failed_record_id",
         "dataset",
@@ -162,10 +162,11 @@ pub fn failure(row: &Value) -> String {
     ] {
         match &row[name] {
             Value::Null => {}
-            Value::String(value) => drop(writeln!(text, "{name:<17} {value}")),
-            value => drop(writeln!(text, "{name:<17} {value}")),
+            Value::String(value) => table.row([name, value]),
+            value => table.row([name, &value.to_string()]),
         }
     }
+    let mut text = table.render(0);
     if let Some(fragment) = row["fragment"].as_str() {
         let _ = writeln!(text, "\n{fragment}");
     }

@@ -117,10 +117,10 @@ pub fn run(run: &Value) -> String {
     let in_doubt: i64 =
         list(run, "steps").iter().filter_map(|step| step["details"]["rows_in_doubt"].as_i64()).sum();
     if in_doubt > 0 {
-        let rows = count(in_doubt as u64);
+        let rows = counted(in_doubt as u64, "row");
         let _ = writeln!(
             text,
-            "\n{rows} row(s) stay that no record names: a failed record has no key and may be one of them"
+            "\n{rows} kept that no record names: a failed record has no key and may be such a row"
         );
     }
     text += &drift(list(run, "files"));

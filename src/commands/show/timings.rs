@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::{TextTable, list, moment, number, status_of, took, word};
-use crate::words::{count, duration, size};
+use crate::words::{count, counted, duration, size};
 
 /// The steps of a run in the order in which they come.
 const STEPS: [&str; 9] =
@@ -98,7 +98,7 @@ fn rate(run: &Value) -> String {
         ..10 => String::new(),
         per_second => format!(" {}/s,", count(per_second)),
     };
-    format!("{} record(s),{rate} {} of memory.", count(records), memory(run))
+    format!("{},{rate} {} of memory.", counted(records, "record"), memory(run))
 }
 
 /// The percentage of the run's time.

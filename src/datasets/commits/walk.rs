@@ -15,6 +15,7 @@ use super::options::is_all;
 use super::project::id_of_name;
 use crate::dataset::Options;
 use crate::dataset::walked::{HistoryWalk, WalkAnswer, WalkAsk, WalkStep, WalkWord};
+use crate::words;
 
 /// For how many microseconds the details of a repository are as good as new ones: 30 days.
 const DETAILS_US: i64 = 30 * 24 * 3600 * 1_000_000;
@@ -443,7 +444,10 @@ impl HistoryWalk for RepositoryWalk {
         match (self.state.as_str(), self.refused.len()) {
             ("gone" | "blocked" | "refused", _) => Some(format!("{name} is {}", self.state)),
             (_, 0) => None,
-            (_, lost) => Some(format!("{name}: the host does not give {lost} commit(s) that others name")),
+            (_, lost) => Some(format!(
+                "{name}: the host does not give {} that others name",
+                words::counted(lost as u64, "commit")
+            )),
         }
     }
 }

@@ -7,10 +7,11 @@ use sha2::{Digest, Sha256};
 use super::columns::{COLUMNS, SECTOR};
 use super::facts::fields;
 use super::plan::Terms;
-use super::{bulk, options, plan, value};
+use super::{bulk, options, plan};
 use crate::dataset::FileName;
 use crate::dataset::asked::{AskRefusal, Asked, AskedSecret, GetRequest};
 use crate::dataset::slice::{Comparator, Slice, SliceTest};
+use crate::words::hex;
 
 /// How the dataset asks the service.
 pub(super) const QUICK_STATS: Asked = Asked {
@@ -157,7 +158,7 @@ fn part_name(slice: &Slice, asked_at: Timestamp) -> String {
     let told: Vec<_> =
         told.into_iter().flatten().map(|part| part.chars().take(12).collect::<String>()).collect();
     let digest = Sha256::digest(serde_json::to_vec(slice).unwrap_or_default());
-    let checksum = value::hex(&digest[..6]);
+    let checksum = hex(&digest[..6]);
     format!("{}-{checksum}.{}.csv.gz", told.join("-"), asked_at.strftime("%Y%m%dT%H%M%SZ"))
 }
 

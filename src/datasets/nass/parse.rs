@@ -15,6 +15,7 @@ use super::value::{self, Figure};
 use crate::dataset::records::RecordPlace;
 use crate::dataset::slice::{Slice, SliceTest};
 use crate::dataset::{CellSource, FailedRecord, ParseError, ParseInput, Parsed, Sink, Unknown};
+use crate::words::hex;
 
 /// The number of records between two reports of progress.
 const SAY_EVERY: u64 = 5_000;
@@ -286,7 +287,7 @@ impl Parser<'_> {
             hash.update(texts.get(*at).copied().unwrap_or_default().trim_end().as_bytes());
             hash.update([0x1f]);
         }
-        value::hex(&hash.finalize()[..16])
+        hex(&hash.finalize()[..16])
     }
 }
 

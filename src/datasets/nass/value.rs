@@ -1,7 +1,5 @@
 //! Parses cells that are not plain texts: figures with their codes, days, times, the code of a county.
 
-use std::fmt::Write as _;
-
 /// A figure: its digits, or the code that replaces them.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Figure {
@@ -84,15 +82,6 @@ pub(super) fn fips(state: &str, county: &str, county_ansi: &str) -> Option<Strin
         && !["00", "98", "99"].contains(&state)
         && !["000", "998", "999"].contains(&county);
     is_real.then(|| format!("{state}{county}"))
-}
-
-/// Bytes as hexadecimal digits, two for each.
-pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
-        // Writing to a String cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 #[cfg(test)]

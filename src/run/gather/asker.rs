@@ -12,6 +12,7 @@ use crate::dataset::asked::{AskRefusal, Asked, GetRequest, Manners};
 use crate::dataset::slice::Slice;
 use crate::error::Cause;
 use crate::run::context::RunContext;
+use crate::words;
 
 /// How long to wait for an answer to begin: the service prepares all of a large one first.
 const BEGINS: Duration = Duration::from_secs(180);
@@ -136,8 +137,9 @@ impl ServiceAsker<'_> {
             if tried >= self.tries {
                 return Err(Cause::Refused {
                     message: format!(
-                        "{} gave no answer to {what}, {tried} time(s); the last time: {why}",
-                        self.asked.service
+                        "{} gave no answer to {what} in {}; the last time: {why}",
+                        self.asked.service,
+                        words::counted(u64::from(tried), "attempt")
                     ),
                     hint: Some(
                         "run again later: what came so far is kept, and is not asked for again".into(),

@@ -94,13 +94,12 @@ pub async fn gather(context: &RunContext) -> Result<Option<Gathered>, Cause> {
     let records: u64 = parts.iter().map(|part| part.records).sum();
     let bytes = parts.iter().filter_map(|part| part.part.as_ref()).map(|part| part.size_bytes).sum();
     let what = format!(
-        "{} {}s in {} part(s); {} request(s), {} of them for records{}",
-        words::count(records),
-        context.dataset().record,
-        parts.len(),
-        plan.requests,
-        plan.data_requests,
-        if unsent > 0 { format!("; {unsent} more are not sent: a dry run") } else { String::new() },
+        "{} in {}; {}, {} for records{}",
+        words::counted(records, context.dataset().record),
+        words::counted(parts.len() as u64, "part"),
+        words::counted(plan.requests, "request"),
+        words::count(plan.data_requests),
+        if unsent > 0 { format!("; {unsent} more not sent: a dry run") } else { String::new() },
     );
     let details = json!({
         "parts": parts.len(),
@@ -183,8 +182,8 @@ impl<'a> Gathering<'a> {
         if !undone.is_empty() {
             tracing::info!(
                 run_id = %context.run_id,
-                "{} answer(s) of the archive are not taken, since their data was undone",
-                undone.len()
+                "{} of the archive not taken, since the data was undone",
+                words::counted(undone.len() as u64, "answer")
             );
         }
         let kept = KeptPlan::open(context, asked, asking, archived).await?;

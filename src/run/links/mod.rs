@@ -22,7 +22,7 @@ use crate::ledger::Ledger;
 use crate::run::context::RunContext;
 use crate::sql;
 use crate::system::background::blocking;
-use crate::words::{count, sha256};
+use crate::words::{count, counted, sha256};
 
 use host::{HostQueue, LinkAddress, LinkState, by_host};
 
@@ -101,15 +101,15 @@ impl LinkTally {
     fn warn(&self, context: &RunContext) {
         let run_id = context.run_id;
         let all = [
-            (&self.unknown, "could not be looked at, which fails nothing; they are asked again"),
-            (&self.moved, "have moved for good"),
+            (&self.unknown, "could not be looked at, which fails nothing; a later run asks again"),
+            (&self.moved, "moved for good"),
         ];
         for (all, what) in all.into_iter().filter(|(all, _)| !all.is_empty()) {
             tracing::warn!(
                 %run_id,
                 addresses = all.len(),
-                "{} address(es) {what}: at {}; merganser status {run_id} --json has them",
-                count(all.len() as u64),
+                "{} {what}: at {}; merganser status {run_id} --json says which",
+                counted(all.len() as u64, "address"),
                 hosts(all.keys())
             );
         }

@@ -57,8 +57,8 @@ impl MoreToDo {
     pub fn words(&self) -> String {
         let hours = self.requests as f64 / self.hourly.max(1) as f64;
         let mut text = format!(
-            "more to do: about {} request(s), {hours:.1} hour(s) at this limit",
-            words::count(self.requests)
+            "more to do: about {}, {hours:.1} hours at this limit",
+            words::counted(self.requests, "request")
         );
         if let Some(until) = self.until {
             text +=
@@ -71,7 +71,11 @@ impl MoreToDo {
 impl WalkedSoFar {
     /// What a person reads of it.
     pub fn words(&self) -> String {
-        let asked = format!("{} request(s) for {} histories", words::count(self.requests), self.histories);
+        let asked = format!(
+            "{} for {}",
+            words::counted(self.requests, "request"),
+            words::counted(self.histories as u64, "history")
+        );
         match &self.more {
             None => format!("{asked}; nothing more to do."),
             Some(more) => format!("{asked}; {}. The same command goes on there.", more.words()),
@@ -110,7 +114,8 @@ pub async fn walk(context: &RunContext) -> Result<Option<WalkedSoFar>, Cause> {
     let closed = walker.answers.close().await?;
     let more = more?;
     let so_far = WalkedSoFar { histories: walking.histories.len(), requests: walker.asker.sent, more };
-    let mut what = format!("{} request(s), {closed} part(s)", words::count(so_far.requests));
+    let mut what =
+        format!("{}, {}", words::counted(so_far.requests, "request"), words::counted(closed as u64, "part"));
     if let Some(more) = &so_far.more {
         what += &format!("; {}", more.words());
     }

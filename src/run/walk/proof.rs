@@ -237,8 +237,8 @@ impl Prover<'_> {
         let (absent, _) = self.absent(kept.history, &heads).await?;
         if !absent.is_empty() {
             kept.proof.faults.push(format!(
-                "{} current head(s) missing: {}",
-                absent.len(),
+                "{} missing: {}",
+                words::counted(absent.len() as u64, "current head"),
                 absent.join(", ")
             ));
         }

@@ -12,7 +12,7 @@ use super::{Transfer, failed};
 use crate::dataset::Dataset;
 use crate::error::Cause;
 use crate::sql;
-use crate::words::csv_cells;
+use crate::words::{counted, csv_cells};
 
 /// Differences that are shown.
 const SHOWN: usize = 10;
@@ -50,15 +50,20 @@ impl Transfer<'_> {
             differences.truncate(SHOWN);
             return Err(Cause::Refused {
                 message: format!(
-                    "{total} row(s) differ from the truth in {}:\n    {}",
+                    "the tables differ in {} from the truth in {}:\n    {}",
+                    counted(total as u64, "row"),
                     folder.display(),
                     differences.join("\n    ")
                 ),
                 hint: Some("rolled back; correct the parser or the truth".into()),
             });
         }
-        let compared = truths.len();
-        tracing::info!(run_id = %self.context.run_id, "{compared} table(s) are as in {}", folder.display());
+        tracing::info!(
+            run_id = %self.context.run_id,
+            "{} compared with {}: no difference",
+            counted(truths.len() as u64, "table"),
+            folder.display()
+        );
         Ok(())
     }
 

@@ -10,6 +10,7 @@ use crate::clients::postgres::PgError;
 use crate::error::Cause;
 use crate::schema::{self, Attachment};
 use crate::sql;
+use crate::words::{count, counted};
 
 /// The tables of the ledger that the promotion writes to.
 const LEDGER: [&str; 7] =
@@ -74,14 +75,20 @@ impl Attached {
 
 impl Count {
     fn words(&self) -> String {
-        let Self { expected, found, .. } = self;
+        let (expected, found) = (self.expected as u64, self.found as u64);
         match self.change.as_str() {
-            "left" => format!("{found} row(s) of deleted records are still there"),
-            "staged" => {
-                format!("{expected} record(s) are to be loaded, and {found} row(s) of them were staged")
+            "left" => format!("deleted records still have {}", counted(found, "row")),
+            "staged" => format!(
+                "{} to load, and {} of them staged",
+                counted(expected, "record"),
+                counted(found, "row")
+            ),
+            "asked" => {
+                format!("{} asked for, and {} accounted for", counted(expected, "record"), count(found))
             }
-            "asked" => format!("{expected} record(s) were asked for, and {found} are accounted for"),
-            change => format!("{expected} row(s) to {change}, and the server reports {found}"),
+            change => {
+                format!("{} to {change}, and the server reports {}", counted(expected, "row"), count(found))
+            }
         }
     }
 }
@@ -194,8 +201,9 @@ impl Transfer<'_> {
                 read().map_err(|e| failed(e, &operation))?;
             if missing > 0 || unexpected > 0 {
                 let what = format!(
-                    "{missing} row(s) of this batch are not there as they were staged, and {unexpected} are there \
-                     that were not"
+                    "{} of this batch not there as staged, and {} there but not staged",
+                    counted(missing as u64, "row"),
+                    counted(unexpected as u64, "row")
                 );
                 different.push((name, what));
             }

@@ -144,8 +144,8 @@ pub(super) async fn find(
     tracing::warn!(
         run_id = %context.run_id,
         batch,
-        "the database refuses {} record(s), which are failed records: {reasons}; the others are taken once more",
-        words::count(records)
+        "the database refuses {}, entered as failed: {reasons}; the others are taken once more",
+        words::counted(records, "record")
     );
     let places: Vec<_> = offenders.iter().map(|offender| (offender.part_id, offender.ordinal)).collect();
     Ok(Refused { rest: fetched.without(&places), records })

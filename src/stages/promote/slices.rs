@@ -8,6 +8,7 @@ use super::{Transfer, failed};
 use crate::dataset::slice::Slice;
 use crate::error::Cause;
 use crate::sql;
+use crate::words;
 
 /// The slices of a batch.
 #[derive(Debug, Default)]
@@ -101,8 +102,9 @@ impl Transfer<'_> {
             tracing::warn!(
                 run_id = %run_id,
                 rows,
-                "{rows} row(s) that no {record} names any more are not deleted: a failed {record} has no key and may be one of \
-                 them (merganser failures --run {run_id})",
+                "{} kept that no {record} names any more: a failed {record} has no key and may be such a \
+                 row (merganser failures --run {run_id})",
+                words::counted(rows as u64, "row"),
                 record = self.context.dataset().record
             );
         }

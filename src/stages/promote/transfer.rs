@@ -21,7 +21,7 @@ use crate::run::context::{Context, RunContext};
 use crate::run::fence::fence;
 use crate::schema::Comparison;
 use crate::system::machine;
-use crate::{ledger, sql};
+use crate::{ledger, sql, words};
 
 /// The transaction of one promotion.
 pub(super) struct Transfer<'a> {
@@ -97,8 +97,10 @@ impl Transfer<'_> {
             if found as u64 != *loaded {
                 return Err(Cause::Refused {
                     message: format!(
-                        "the staging table {table} has {found} row(s), and {loaded} were loaded: the server crashed \
-                         meanwhile, or another run was at work there"
+                        "the staging table {table} has {}, and the run loaded {}: the server crashed \
+                         meanwhile, or another run was at work there",
+                        words::counted(found as u64, "row"),
+                        words::count(*loaded)
                     ),
                     hint: Some("run again".into()),
                 });

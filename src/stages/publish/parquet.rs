@@ -14,6 +14,7 @@ use crate::run::context::Context;
 use crate::sql;
 use crate::system::background::blocking;
 use crate::system::workspace::Workspace;
+use crate::words;
 
 /// The most digits of a decimal number.
 const DIGITS: i32 = 38;
@@ -127,7 +128,10 @@ impl Workshop {
         if counted != rows {
             let name = parquet.file_name().unwrap_or_default().to_string_lossy().into_owned();
             return Err(Cause::Refused {
-                message: format!("{name} has {counted} row(s) of the CSV's {rows}: it is not published"),
+                message: format!(
+                    "{name} has {} of the CSV's {rows}: it is not published",
+                    words::counted(counted, "row")
+                ),
                 hint: Some("leave parquet out of --publish (MERGANSER_PUBLISH), and report it".into()),
             });
         }

@@ -8,6 +8,7 @@ use super::done::{leave_out_archived, say_undone, undone};
 use super::{SelectedFile, shorten};
 use crate::error::Cause;
 use crate::run::context::RunContext;
+use crate::words;
 
 /// Takes the files whose names match, those without a failure only if `force`.
 pub(super) async fn only_matching(
@@ -49,8 +50,8 @@ pub(super) async fn only_matching(
     if !skipped.is_empty() {
         tracing::info!(
             run_id = %context.run_id,
-            "{} file(s) are done without a failure and skipped, see --force: {}",
-            skipped.len(),
+            "{} skipped, already done without a failure, see --force: {}",
+            words::counted(skipped.len() as u64, "file"),
             shorten(&skipped)
         );
     }

@@ -193,9 +193,9 @@ async fn rows_that_stand_in_the_way_of_a_key_are_counted_and_a_run_lives_with_th
         )
         .await;
     let in_the_way = [
-        "in its way: 1 value(s) that occur more than once, 1 row(s) without a value",
-        "in its way: 1 value(s) that occur more than once\n",
-        "in its way: 1 row(s) whose parent is not there",
+        "in its way: 1 value found more than once, 1 row without a value",
+        "in its way: 1 value found more than once\n",
+        "in its way: 1 row whose parent is not there",
     ];
     let shown = pipeline.other(&["adopt", "oca"]).await.exits(0);
     for words in in_the_way {
@@ -205,8 +205,8 @@ async fn rows_that_stand_in_the_way_of_a_key_are_counted_and_a_run_lives_with_th
     let refused =
         pipeline.other(&["adopt", "oca", "--fix"]).await.exits(1).says("The database is unchanged.");
     refused
-        .says("oca_metadata primary key (indexnumberid): 1 value(s) that occur more than once, 1 row(s) without a value")
-        .says("oca_parties foreign key (indexnumberid) to oca_index: 1 row(s) whose parent is not there");
+        .says("oca_metadata primary key (indexnumberid): 1 value found more than once, 1 row without a value")
+        .says("oca_parties foreign key (indexnumberid) to oca_index: 1 row whose parent is not there");
     assert_eq!(keys(&pipeline, "public").await, before, "all or nothing");
 
     // The order of files goes by the latest date known of a case.

@@ -240,8 +240,7 @@ async fn all_is_well_before_the_first_run_and_after_it() {
         "ok",
         &["none in schema public yet"],
     );
-    let seen =
-        seen.is("source", "ok", &["2 file(s)"]).is("files", "ok", &["1 of 1 to be taken", "2026-11-07"]);
+    let seen = seen.is("source", "ok", &["2 files"]).is("files", "ok", &["1 of 1 to be taken", "2026-11-07"]);
     assert_eq!(seen.probes().map(|probe| probe["name"].as_str().unwrap()).collect::<Vec<_>>(), all());
     assert_eq!(tonight.bucket.objects().await, BTreeMap::new());
     tonight.command(&["run", "oca"], &[]).await.exits(0);
@@ -250,7 +249,7 @@ async fn all_is_well_before_the_first_run_and_after_it() {
     let seen = tonight.check(&[]).await.exits(0).others("ok", &[]);
     let seen =
         seen.is("files", "ok", &["1 of 2 to be taken"]).is("tables", "ok", &["the 20 of schema public"]);
-    let version = format!("version {}; 1 file(s) done", merganser::ledger::NEWEST);
+    let version = format!("version {}; 1 file done", merganser::ledger::NEWEST);
     seen.is("ledger", "ok", &[&version]).is("rights", "ok", &["belong to merganser"]);
     let text = tonight.command(&["check", "oca"], &[]).await.exits(0);
     assert_eq!(text.stdout.lines().count(), all().len() + 1, "{}", text.stdout);

@@ -114,7 +114,7 @@ async fn tables_that_differ_from_the_truth_are_rolled_back() {
     let parties = fs::read_to_string(folder.join("oca_parties.csv")).unwrap();
     fs::write(folder.join("oca_parties.csv"), parties.replace("a,1,", "nobody,1,")).unwrap();
     let ran =
-        pipeline.run_with(&golden).await.exits(1).says("3 row(s) differ").says("The database is unchanged.");
+        pipeline.run_with(&golden).await.exits(1).says("differ in 3 rows").says("The database is unchanged.");
     let ran = ran.says("oca_index c: status: \"2\" in truth, \"1\" here");
     ran.says("oca_parties nobody: a row of truth is missing")
         .says("oca_parties a: a row that truth does not have");
@@ -123,7 +123,7 @@ async fn tables_that_differ_from_the_truth_are_rolled_back() {
 
     fs::write(folder.join("oca_index.csv"), index).unwrap();
     fs::write(folder.join("oca_parties.csv"), parties).unwrap();
-    pipeline.run_with(&golden).await.exits(0).says("12 table(s) are as in");
+    pipeline.run_with(&golden).await.exits(0).says("12 tables compared with");
     assert_eq!(marks(&pipeline, "c").await, "1");
     assert_eq!(
         pipeline.one("select options ->> 'golden' from etl.runs where status = 'completed'").await,

@@ -135,7 +135,7 @@ async fn a_sealed_case_that_came_back_goes_from_everywhere() {
     let (tables, objects) = (pipeline.tables("public").await, pipeline.objects());
 
     let dry = pipeline.other(&["purge", "oca", "--dry-run"]).await.exits(0).says("would go");
-    dry.says("oca_warrants: 1 row(s)").says("private/runs: ").says("The database is unchanged.");
+    dry.says("oca_warrants: 1 row of").says("private/runs: ").says("The database is unchanged.");
     assert_eq!(pipeline.tables("public").await, tables);
     assert_eq!(pipeline.objects(), objects);
     // Any run removes at its start what dead runs left in the staging schema.
@@ -148,7 +148,7 @@ async fn a_sealed_case_that_came_back_goes_from_everywhere() {
     let ran = pipeline.other(&["purge", "oca"]).await.exits(0);
     let kept = ["failed_records", "record_origins", "parts.unknown", "runs.error", "oca_case_summary"];
     for table in TABLES.iter().filter(|table| **table != "oca_metadata").chain(&kept) {
-        let line = format!("{table}: 1 row(s) of deleted cases taken out\n");
+        let line = format!("{table}: 1 row of deleted cases taken out\n");
         assert!(ran.stdout.contains(&line), "{line}{}", ran.stdout);
     }
     ran.says("Verified: nothing of a deleted case is left").says("The public files are written again.");
@@ -204,7 +204,7 @@ async fn a_purge_that_cannot_be_done_changes_nothing() {
         .other(&["purge", "oca"])
         .await
         .exits(1)
-        .says("oca_warrants still has 1 row(s) of deleted cases");
+        .says("oca_warrants still has 1 row of deleted cases");
     ran.says("The database is unchanged.");
     assert_eq!(pipeline.tables("public").await, before);
     pipeline.execute("drop trigger keep on oca_warrants").await;

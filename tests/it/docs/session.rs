@@ -100,7 +100,7 @@ fn plain(text: &str, runs: &mut BTreeMap<String, usize>) -> Vec<String> {
         // The speed, and the shares of the steps.
         let line = line
             .split_once(" Most of it: ")
-            .map_or(line, |(rate, _)| rate.split_inclusive("record(s),").next().unwrap_or_default());
+            .map_or(line, |(rate, _)| rate.split(", ").next().unwrap_or_default());
         let mut words: Vec<String> = Vec::new();
         for word in line.split_whitespace() {
             let bare = word.trim_end_matches([',', ';', '.', ':']);

@@ -37,6 +37,9 @@ const RIDDLES: &[&str] = &[
     "say nothing",
 ];
 
+/// A noun has its number: `words::counted` says "1 row" and "2 rows".
+const LAZY_PLURALS: &[&str] = &["(s)", "(es)"];
+
 /// A sentence begins with its subject.
 const OPENINGS: &[&str] = &["Who ", "Of ", "Whom ", "Whose "];
 
@@ -156,6 +159,9 @@ fn fault(text: &str) -> Option<String> {
     if let Some(riddle) = RIDDLES.iter().find(|riddle| lower.contains(**riddle)) {
         return Some(format!("says {riddle:?}"));
     }
+    if let Some(plural) = LAZY_PLURALS.iter().find(|plural| text.contains(**plural)) {
+        return Some(format!("has a noun with {plural:?} instead of its number"));
+    }
     let sentences = text.split(". ").flat_map(|part| part.split("\\n")).map(str::trim_start);
     for sentence in sentences {
         if let Some(opening) = OPENINGS.iter().find(|opening| sentence.starts_with(**opening)) {
@@ -192,6 +198,14 @@ fn a_riddle_is_a_fault() {
     for text in ["there is no file", "it is no longer there", "the office", "it was not loaded"] {
         assert_eq!(fault(text), None, "{text}");
     }
+}
+
+#[test]
+fn a_noun_without_its_number_is_a_fault() {
+    for text in ["{rows} row(s) changed", "{} address(es)", "{count} {record}(s)"] {
+        assert!(fault(text).is_some(), "{text}");
+    }
+    assert_eq!(fault("{rows} changed (see the log)"), None);
 }
 
 #[test]

@@ -179,10 +179,8 @@ async fn a_purge_removes_what_its_own_ledger_knows() {
     assert!(theirs.len() > 10 && ours.len() > 10, "{theirs:?} {ours:?}");
     for words in [&["purge", "oca", "--dry-run"][..], &["purge", "oca"]] {
         let ran = pipeline.other(words).await.exits(0).says(&format!("private/runs/{other}"));
-        let said = format!(
-            "private/runs: {} object(s) stay, of 1 run(s) that this ledger does not know",
-            theirs.len()
-        );
+        let said =
+            format!("private/runs: {} objects kept, of 1 run that this ledger does not know", theirs.len());
         ran.says(&said);
     }
     assert_eq!(staged(), (theirs, Vec::new()));

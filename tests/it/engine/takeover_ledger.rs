@@ -101,7 +101,7 @@ async fn the_next_weeks_go_on_from_there() {
     let pipeline = left_behind("ledger continued").await;
     let check = pipeline.other(&["check", "oca"]).await.exits(0);
     let check = check.says("1 of 4 to be taken").says("the last is LandlordTenant.Incr.2024-01-22.zip");
-    check.says(&format!("version 1, which the next run brings to {NEWEST}; 3 file(s) done"));
+    check.says(&format!("version 1, which the next run brings to {NEWEST}; 3 files done"));
     // The week that was killed, failed and rehearsed is loaded; the finished ones are not loaded again.
     let ran = pipeline.run().await.exits(3);
     assert_eq!((ran.count("files"), ran.count("records_seen"), ran.count("records_loaded")), (1, 2, 1));
@@ -139,7 +139,7 @@ async fn failed_records_of_an_older_program_can_be_retried_and_purged() {
     // Somebody brings back a case that the older program had deleted.
     pipeline.execute("insert into oca_index (indexnumberid, status) values ('sealed', 'back')").await;
     let purged = pipeline.other(&["purge", "oca"]).await.exits(0);
-    purged.says("oca_index: 1 row(s)").says("Verified: nothing of a deleted case is left");
+    purged.says("oca_index: 1 row of").says("Verified: nothing of a deleted case is left");
     assert_eq!(rows_of(&pipeline, "sealed").await, 0);
     assert_eq!(pipeline.csv("public/oca_index.csv").rows.len(), 4);
     assert_eq!(pipeline.csv("public/oca_motions.csv").rows.len(), 4);
@@ -195,13 +195,13 @@ async fn files_become_parts_and_nothing_else_of_them_changes() {
     assert_eq!(before.len(), 6 + 6 + 3);
     pipeline.other(&["status"]).await.exits(1).says("the next run brings it up to date");
     let check = pipeline.other(&["check", "oca"]).await.exits(0);
-    check.says(&format!("version 2, which the next run brings to {NEWEST}; 3 file(s) done"));
+    check.says(&format!("version 2, which the next run brings to {NEWEST}; 3 files done"));
     assert_eq!(entered(&pipeline, ["files", "file_id", "run_date", "unknown_elements"]).await, before);
 
     pipeline.other(&["purge", "oca", "--dry-run"]).await.exits(0);
     assert_eq!(entered(&pipeline, ["parts", "part_id", "as_of", "unknown"]).await, before);
     let check = pipeline.other(&["check", "oca"]).await.exits(0);
-    check.says(&format!("version {NEWEST}; 3 file(s) done"));
+    check.says(&format!("version {NEWEST}; 3 files done"));
 
     // The fields of --json keep their names.
     let file = json(&pipeline, &["status", "LandlordTenant.Incr.2024-01-15.zip", "--json"]).await;

@@ -13,7 +13,7 @@ async fn every_step_of_a_run_has_its_figures() {
     let pipeline = Pipeline::new("timings").await;
     pipeline.put(Extract::weekly("2024-11-02").case("A-1", "<Status>Active</Status>"));
     let ran = pipeline.run_with(&["--log-format", "text"]).await.exits(0);
-    assert!(ran.stdout.contains("1 record(s), "), "the run's end has a count: {}", ran.stdout);
+    assert!(ran.stdout.contains("1 record, "), "the run's end has a count: {}", ran.stdout);
     assert!(ran.stdout.contains("Most of it: "), "and the largest shares: {}", ran.stdout);
 
     let one = pipeline.other(&["status", "last", "--timings", "--json"]).await.exits(0);

@@ -53,7 +53,7 @@ for (const [width, height] of [[390, 844], [1280, 900]]) {
     await page.keyboard.type(postcode.toLowerCase().slice(3));
     await page.keyboard.press('Enter');
     const typed = await compared(page);
-    await page.focus('#radius');
+    for (let step = 0; step < 12 && await page.evaluate(() => document.activeElement.id) !== 'radius'; step++) await page.keyboard.press('Tab');
     for (let step = 0; step < 6; step++) await page.keyboard.press('ArrowRight');
     await page.waitForFunction(() => new URLSearchParams(location.search).get('radius') === '4');
     const wider = await compared(page);

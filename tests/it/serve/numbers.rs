@@ -207,6 +207,21 @@ async fn an_answer_is_what_the_description_says() {
     let begun: Vec<String> =
         serde_json::from_value(serving.get(&format!("/api/places?q={}", &lower[..2])).await.json()).unwrap();
     assert!(begun.len() == 10 && begun[0] == postcode, "{begun:?}");
+    // With a least number, and where the database cannot be asked in time.
+    let limits = ["--min-count", "10", "--connections", "1", "--timeout", "1"];
+    let few = Serving::start(&pipeline.database.url(), &limits).await.ready().await;
+    let path = format!("/api/{postcode}/2013-01-20..2013-02-23/20");
+    let zones = few.get(&path).await.json();
+    assert_eq!(fits(&zones, &schema("answer"), &description), None, "{zones:#}");
+    assert!(zones["suppressed"].is_object() && zones["stats"] != serde_json::json!([]), "{zones:#}");
+    let mut client = pipeline.database.client().await;
+    let lock = client.transaction().await.unwrap();
+    lock.batch_execute("lock table datapoint_places, datapoint_atoms in access exclusive mode")
+        .await
+        .unwrap();
+    let late = few.get(&format!("{path}?sbi=1")).await;
+    assert_eq!((late.status, fits(&late.json(), &schema("error"), &description)), (503, None), "{late:?}");
+    lock.rollback().await.unwrap();
     // The comparison can fail.
     let mut other = answer.clone();
     other["points"][0]["hits"] = "1".into();

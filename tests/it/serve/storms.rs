@@ -10,7 +10,8 @@ use tokio::net::TcpStream;
 use super::world::{Serving, loaded};
 use crate::datasets::datapoints::world::{load, sample};
 use crate::support::pipeline::Pipeline;
-use crate::support::postgres::TestDatabase;
+use crate::support::postgres::{TestDatabase, connect};
+use crate::support::replica::follow;
 
 async fn question(pipeline: &Pipeline) -> String {
     format!("/api/{}/2013-01-20/5", pipeline.one("select min(postcode) from datapoint_places").await)
@@ -131,6 +132,42 @@ async fn after_a_restart_of_the_database_it_comes_back_by_itself() {
     pipeline.execute("select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'merganser serve'").await;
     assert_eq!(serving.get(&path).await.status, 200);
     drop(serving);
+    database.stop().await.unwrap();
+}
+
+/// A standby passes no notice on, so the ledger is asked; nothing needs to be written there.
+#[tokio::test]
+async fn a_standby_is_served_and_its_next_run_is_noticed() {
+    let folder = crate::support::server_dir();
+    let _janitor =
+        crate::support::Janitor::watch(folder.path(), &folder.path().join("data/postmaster.pid"), "QUIT");
+    let database = Cluster::at(folder.path()).setting("fsync", "off").start().await.unwrap();
+    let pipeline = Pipeline::on(TestDatabase::of(&database, "merganser"));
+    let args = ["--rows", "500", "--places", "50", "--days", "40", "--from", "2013-01-15"];
+    sample(&pipeline.source(), &args);
+    load(&pipeline, &[]).await.exits(0);
+    let admin = connect(&database.database_url("postgres")).await;
+    let replica = follow(folder.path(), &admin).await;
+    let url = replica.database_url("merganser");
+    let serving = Serving::start(&url, &["--timeout", "5"]).await.ready().await;
+    let path = question(&pipeline).await;
+    let run = "select max(run_id::text) from etl.runs";
+    let first = serving.get(&path).await;
+    assert_eq!((first.status, &first.json()["run_id"]), (200, &pipeline.one(run).await.into()), "{first:?}");
+    let tag = format!("If-None-Match: {}\r\n", first.header("etag").unwrap());
+    assert_eq!(serving.get_with(&path, &tag).await.status, 304);
+    sample(&pipeline.source(), &[&args[..], &["--seed", "2"]].concat());
+    load(&pipeline, &["--allow", "drop", "--force"]).await.exits(0);
+    let newest = pipeline.one(run).await;
+    let begun = Instant::now();
+    while serving.get_with(&path, &tag).await.status == 304 {
+        assert!(begun.elapsed() < Duration::from_secs(30), "the next run is not noticed");
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    assert_eq!(serving.get(&path).await.json()["run_id"], newest);
+    let log = serving.stop().await.1;
+    assert!(log.contains("asks the ledger every second"), "{log}");
+    drop(replica);
     database.stop().await.unwrap();
 }
 

@@ -64,7 +64,7 @@ async fn a_template_with_an_error_is_told_by_file_and_line() {
         .await
         .exits(2)
         .says("templates/project.html:2: thing.html has no block mian")
-        .says("did you mean main?");
+        .says("did you mean `main`?");
     put("project.html", "");
     world.build(&[]).await.exits(2).says("would have no <title>");
     put("project.html", "{% include \"_missing.html\" %}");
@@ -75,7 +75,7 @@ async fn a_template_with_an_error_is_told_by_file_and_line() {
     put("_name.html", "<title>{{ title }}</title>");
     world.build(&[]).await.exits(0);
     put("projects.html", "");
-    world.build(&[]).await.exits(2).says("did you mean project.html?");
+    world.build(&[]).await.exits(2).says("did you mean `project.html`?");
 }
 
 #[tokio::test]

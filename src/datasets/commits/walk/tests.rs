@@ -223,7 +223,7 @@ fn what_the_host_has_lost_is_asked_for_when_its_details_are() {
         again.tell(word);
     }
     assert_eq!(again.next(), WalkStep::Done);
-    assert_eq!(again.complaint().unwrap(), "a/b: the host does not give 1 commit(s) that others name");
+    assert_eq!(again.complaint().unwrap(), "a/b: the host does not give 1 commit that others name");
     host.repositories = vec![repository(20)];
     let cursor = kept.cursor.as_mut().unwrap();
     cursor["details_us"] = 0.into();

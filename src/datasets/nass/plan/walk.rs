@@ -14,6 +14,7 @@ use super::values::{Dimension, YEARS};
 use super::weights::Weights;
 use crate::dataset::asked::{AskedPart, PlanStep, PlannedPart};
 use crate::dataset::slice::Slice;
+use crate::words;
 
 /// The level with by far the most rows.
 const COUNTY: &str = "COUNTY";
@@ -106,7 +107,8 @@ impl PlanWalk {
                 return Ok(0);
             }
             if let Some(cover) = self.cover(slice, records).await {
-                self.say(slice, records, &format!("{} part(s) of the archive", cover.len()));
+                let parts = words::counted(cover.len() as u64, "part");
+                self.say(slice, records, &format!("{parts} of the archive"));
                 self.depth += 1;
                 let mut sum = 0;
                 for (slice, records) in cover {

@@ -1,6 +1,7 @@
 //! One made case: who and where depend on its identity alone, what happened since on the run date
 //! too, so that a case that is sent again has moved on.
 
+use data_encoding::HEXUPPER;
 use sha2::{Digest, Sha256};
 
 use super::city::{City, Truth, Typed, typed, typed_outside};
@@ -46,7 +47,7 @@ impl CaseWriter {
     }
 
     fn index_number(&mut self, identity: &[u8; 32]) {
-        self.xml.element("IndexNumberId", |out, _| out.extend(hex(identity)));
+        self.xml.text("IndexNumberId", &HEXUPPER.encode(identity));
     }
 
     /// A case that the court has sealed, invalidated or deleted.
@@ -160,7 +161,7 @@ impl CaseWriter {
         });
         // A broken case is not loaded, so nothing is true of its addresses.
         if let (Some((addresses, truth)), None) = (addresses, flaw) {
-            let case = String::from_utf8_lossy(&hex(&identity).collect::<Vec<_>>()).into_owned();
+            let case = HEXUPPER.encode(&identity);
             addresses.iter().take(count as usize).for_each(|typed| truth.add(&case, typed));
         }
         parties(xml, &mut facts);
@@ -171,12 +172,6 @@ impl CaseWriter {
         story::write_judgments(xml, &mut story, judgments, judged, &property, flaw);
         xml.close("Index");
     }
-}
-
-fn hex(identity: &[u8; 32]) -> impl Iterator<Item = u8> {
-    const HEX: &[u8; 16] = b"0123456789ABCDEF";
-    let digit = |nibble: u8| HEX[usize::from(nibble)];
-    identity.iter().flat_map(move |byte| [digit(byte >> 4), digit(byte & 15)])
 }
 
 /// An address of the made city, in the borough of the property's court; of another court it is outside.

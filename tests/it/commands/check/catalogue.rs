@@ -159,7 +159,7 @@ async fn a_standby_that_is_not_there_is_said_before_a_commit_waits_for_it() {
     admin.batch_execute(&set("any 2 (one, two, three)")).await.unwrap();
     admin.batch_execute("select pg_reload_conf()").await.unwrap();
     pipeline.put(first_week());
-    let words = ["waits for 2 synchronous standby(s), and 0 are connected", "pg_reload_conf()"];
+    let words = ["waits for 2 synchronous standby servers, with 0 connected", "pg_reload_conf()"];
     line(&pipeline, "server", 1).await.is("fail", &words);
     // A run says so and waits, because the standby may come back.
     let run = pipeline.start(&[]);

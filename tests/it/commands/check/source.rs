@@ -105,7 +105,7 @@ async fn files_that_would_stop_the_run_and_none_at_all() {
     let tonight = Tonight::new("check files").await;
     tonight.server.put("readme.txt", b"not ours");
     let seen = tonight.check(&[]).await.exits(0);
-    seen.only("files", "warn", &["no file of oca among 1 name(s)", "SFTP_DIR"], &[]);
+    seen.only("files", "warn", &["no file of oca among 1 name", "SFTP_DIR"], &[]);
     Extract::weekly("2999-01-01").case("a", "").put(&tonight.server.files);
     let seen = tonight.check(&[]).await.exits(1);
     seen.only("files", "fail", &["LandlordTenant.Incr.2999-01-01.zip", "--allow run_date"], &[]);

@@ -11,9 +11,9 @@ async fn the_demo_keeps_its_budget_sees_a_force_push_and_proves_that_all_is_ther
     let pipeline = Pipeline::new("commits demo").await;
     let dir = pipeline.folder().join("demo");
     let ran = pipeline.other(&["demo", "commits", "--dir", dir.to_str().unwrap()]).await.exits(0);
-    let budgets: Vec<_> = ran.stdout.matches("30 request(s) for 5 histories; more to do: about").collect();
+    let budgets: Vec<_> = ran.stdout.matches("30 requests for 5 histories; more to do: about").collect();
     assert!(!budgets.is_empty(), "{}", ran.stdout);
-    for said in ["nothing more to do", "harbour/empty        empty, 0 there", "harbour/oddities"] {
+    for said in ["nothing more to do", "harbour/empty       empty, 0 there", "harbour/oddities"] {
         assert!(ran.stdout.contains(said), "no {said:?} in\n{}", ran.stdout);
     }
     let (_, proof) = ran.stdout.split_once("5. The proof").unwrap();

@@ -81,7 +81,7 @@ async fn the_catalog_names_the_projects_and_metrics_count_their_commits() {
     let in_images = format!("select count(*) from etl.{image} where name = 'Ada Byron'");
     assert_ne!(pipeline.one(&in_images).await, "0");
     let purged = pipeline.other(&["purge", "commits", "--person", "ada"]).await.exits(0);
-    purged.says("graph_nodes (names): the person is taken out of 1 row(s)");
+    purged.says("graph_nodes (names): the person is taken out of 1 row");
     assert_eq!(pipeline.one(people).await, "0");
     assert_eq!(pipeline.one(&in_images).await, "0");
     let others = "select (count(*) > 1)::text from graph_nodes where kind = 'person' and name <> ''";
@@ -161,7 +161,7 @@ async fn the_node_of_another_person_keeps_its_name_though_it_is_the_same() {
         ))
         .await;
     let purged = pipeline.other(&["purge", "commits", "--person", "ada"]).await.exits(0);
-    purged.says("graph_nodes (names): the person is taken out of 3 row(s)");
+    purged.says("graph_nodes (names): the person is taken out of 3 rows");
     let left =
         format!("select count(*) || ' ' || bool_and(key = {ben}) from graph_nodes where name = 'Ada Byron'");
     assert_eq!(pipeline.one(&left).await, "1 true");

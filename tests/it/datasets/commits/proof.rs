@@ -62,7 +62,7 @@ async fn what_is_missing_is_said_and_what_is_whole_is_proven() {
     world.git(name, &["update-ref", "refs/heads/main", &next]);
     server.holdings.host().repositories = world.host().await.repositories;
     let said = proves(&world, &asking, 1).await;
-    assert!(said.contains(&format!("1 current head(s) missing: {next}")), "{said}");
+    assert!(said.contains(&format!("1 current head missing: {next}")), "{said}");
     let said = proves(&world, &world.pipeline, 1).await;
     assert!(said.contains(&format!("1 of the clone missing: {next}")), "{said}");
 }

@@ -313,11 +313,11 @@ async fn a_line_that_may_be_any_row_keeps_those_of_its_sector_and_says_so() {
     assert_eq!(world.pipeline.one(counts).await, "199 199");
     write(2, Some("2015"));
     let ran = world.run("2014", "2015", &bulk).await.exits(3);
-    assert!(ran.stderr.contains("2 row(s) that no fact names any more are not deleted"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("2 rows kept that no fact names any more"), "{}", ran.stderr);
     assert_eq!(world.pipeline.one(counts).await, "199 197");
     let run = world.pipeline.one("select run_id from etl.runs order by started_at desc limit 1").await;
     let status = world.pipeline.other(&["status", &run]).await.exits(0);
-    assert!(status.stdout.contains("2 row(s) stay that no record names"), "{}", status.stdout);
+    assert!(status.stdout.contains("2 rows kept that no record names"), "{}", status.stdout);
     write(3, Some("1999"));
     let ran = world.run("2014", "2015", &bulk).await.exits(0);
     assert!(!ran.stderr.contains("not deleted"), "{}", ran.stderr);

@@ -48,7 +48,7 @@ async fn the_golden_records_become_the_golden_rows() {
     let other = other.display().to_string();
     let ran = world.run("2012", "2012", &["--golden", &other]).await.exits(1);
     let is_told =
-        ["1 row(s) differ from the truth", "104.7", "104.6"].iter().all(|words| ran.stderr.contains(words));
+        ["differ in 1 row from the truth", "104.7", "104.6"].iter().all(|words| ran.stderr.contains(words));
     assert!(is_told, "{}", ran.stderr);
     assert_eq!(world.pipeline.one("select count(*) from nass_facts").await, "0");
 }

@@ -228,8 +228,8 @@ async fn what_is_lost_on_the_way_stops_the_run() {
     load(&pipeline).unwrap();
     put(&pipeline, "a,one,3\nb,two,2\n");
     for (dataset, words) in [
-        (&LOSES_A_ROW, "2 record(s) are to be loaded, and 1 row(s) of them were staged"),
-        (&LOSES_A_RECORD, "has 3 record(s), and 2 are staged or failed: nothing of it is loaded"),
+        (&LOSES_A_ROW, "2 records to load, and 1 row of them staged"),
+        (&LOSES_A_RECORD, "has 3 records, and only 2 staged or failed: nothing of it is loaded"),
     ] {
         let mut config = config(&pipeline);
         config.target.dataset = dataset;

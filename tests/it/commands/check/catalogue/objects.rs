@@ -96,7 +96,7 @@ async fn tables_that_are_parts_of_others() {
     let words = [
         "oca_motions is a part of public.motions",
         "alter table oca_motions no inherit public.motions;",
-        "1 table(s) inherit from oca_index",
+        "oca_index has 1 child table",
         "does not find rows of the tables that inherit from oca_index",
     ];
     found.is("warn", &words);
