@@ -265,7 +265,7 @@ impl Dataset {
     pub fn sum_tables(&self) -> Vec<&'static str> {
         let served = self.served.map(Served::all_tables).unwrap_or_default();
         let derived = self.derived.iter().map(|derived| derived.table.name);
-        derived.filter(|name| served.contains(name)).collect()
+        derived.filter(|name| served.iter().any(|(_, table)| table == name)).collect()
     }
 
     /// The derived views.

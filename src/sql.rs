@@ -187,6 +187,7 @@ pub const SERVE_DAYS: &str = part(file::SERVE, "days");
 pub const SERVE_LOADED: &str = part(file::SERVE, "loaded");
 pub const SERVE_SUMS: &str = part(file::SERVE, "sums");
 pub const SERVE_POINTS: &str = part(file::SERVE, "points");
+pub const SERVE_DAY_CELLS: &str = part(file::SERVE, "day_cells");
 pub const SERVE_MONTH_CELLS: &str = part(file::SERVE, "month_cells");
 pub const SERVE_MONTH_POINTS: &str = part(file::SERVE, "month_points");
 pub const SERVE_ATOMS: &str = part(file::SERVE, "atoms");

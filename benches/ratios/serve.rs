@@ -12,6 +12,8 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
+use jiff::ToSpan as _;
+use jiff::civil::{Date, date};
 use merganser::datasets::datapoints::DATAPOINTS;
 use merganser::sql;
 use tokio_postgres::NoTls;
@@ -22,6 +24,10 @@ use crate::tables::{Ratio, Report};
 
 const POINTS: u64 = 20_000_000;
 const PLACES: u64 = 33_791;
+const FIRST: Date = date(2013, 1, 1);
+const YEAR: u64 = 365;
+/// The last days of a year, which are loaded again.
+const AGAIN: u64 = 31;
 const CLIENTS: usize = 8;
 const QUESTIONS: usize = 800;
 /// The questions of one client, of which the median counts.
@@ -35,14 +41,16 @@ pub fn measure(bench: &Bench) -> Report {
     let mut report = Report::new(bench);
     let rows = jobs::rows(POINTS);
     let mut tails = Vec::new();
-    for (schema, rows) in [("tenth", rows / 10), ("whole", rows)] {
+    // The city is as dense with fewer rows, which are those of fewer days.
+    for (schema, days) in [("tenth", YEAR / 10), ("whole", YEAR)] {
+        let rows = rows * days / YEAR;
         eprintln!("{rows} points");
-        let run = load(bench, schema, rows);
-        report.stages(&format!("{rows} points of a year"), &run);
+        let run = load(bench, schema, (rows, days));
+        report.stages(&format!("{rows} points of {days} days"), &run);
         if schema == "whole" {
             loading(bench, &mut report, &run);
         }
-        let city = City::new(bench, schema);
+        let city = City::new(bench, schema, days);
         let serving = Serving::start(bench, schema);
         let questions: Vec<_> = (0..QUESTIONS).map(|at| city.day(at, 10)).collect();
         // A first time, so that everything is read from the disk.
@@ -62,13 +70,22 @@ pub fn measure(bench: &Bench) -> Report {
     report
 }
 
-/// A year of points in new tables.
-fn load(bench: &Bench, schema: &str, rows: u64) -> Figures {
-    let folder = crate::cache().join(format!("points-{rows}-{PLACES}"));
+/// Points of some days in new tables.
+fn load(bench: &Bench, schema: &str, (rows, days): (u64, u64)) -> Figures {
+    let folder = crate::cache().join(format!("points-{rows}-{days}-{PLACES}"));
     if !folder.is_dir() {
         let half = folder.with_extension("new");
         let made = Command::new(env!("CARGO_BIN_EXE_merganser"))
-            .args(["sample", "datapoints", "--quiet", "--rows", &rows.to_string(), "--out"])
+            .args([
+                "sample",
+                "datapoints",
+                "--quiet",
+                "--rows",
+                &rows.to_string(),
+                "--days",
+                &days.to_string(),
+            ])
+            .args(["--from", &FIRST.to_string(), "--out"])
             .arg(&half)
             .stdout(Stdio::null())
             .status();
@@ -212,10 +229,11 @@ struct City {
     places: Vec<(String, f64, f64, String)>,
     zones: BTreeMap<String, usize>,
     middle: String,
+    days: u64,
 }
 
 impl City {
-    fn new(bench: &Bench, schema: &str) -> Self {
+    fn new(bench: &Bench, schema: &str, days: u64) -> Self {
         let query =
             format!("select postcode, lat, lon, zone from {schema}.datapoint_places order by postcode");
         let text = bench.psql(&["-At", "-F", " ", "-c", &query]);
@@ -231,7 +249,7 @@ impl City {
         }
         let far = |place: &&(String, f64, f64, String)| (place.1 - 52.3728).hypot(place.2 - 4.8936);
         let middle = places.iter().min_by(|a, b| far(a).total_cmp(&far(b))).expect("a place").0.clone();
-        Self { schema: schema.to_owned(), places, zones, middle }
+        Self { schema: schema.to_owned(), places, zones, middle, days }
     }
 
     fn path(&self, postcode: &str, dates: &str, km: u32) -> String {
@@ -241,7 +259,8 @@ impl City {
     /// A place and a day, which depend on the number.
     fn day(&self, number: usize, km: u32) -> Asked {
         let (postcode, lat, lon, _) = &self.places[number * 7_919 % self.places.len()];
-        let date = format!("2013-{:02}-{:02}", 1 + number % 11, 1 + number * 5 % 28);
+        let days = if self.days > 2 * AGAIN { self.days - AGAIN } else { self.days };
+        let date = FIRST.saturating_add((number as i64 * 31 % days as i64).days()).to_string();
         let mut found: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
         for (near, near_lat, near_lon, zone) in &self.places {
             if distance_km((*lat, *lon), (*near_lat, *near_lon)) <= f64::from(km) {
@@ -268,8 +287,15 @@ fn distance_km(a: (f64, f64), b: (f64, f64)) -> f64 {
     2.0 * 6371.0088 * (half(a.0, b.0) + across).sqrt().min(1.0).asin()
 }
 
-/// The seconds at p99 of the statements of an answer, prepared, with a connection for each client.
+/// The seconds at p99 of the statements of an answer over rows, prepared, with a connection for each client and the index that
+/// has all that they read.
 fn bare(bench: &Bench, city: &City, questions: &[Asked]) -> f64 {
+    let index = format!(
+        "create index bare on {}.datapoint_place_days (date, zone, postcode) include (sbi, hits, delta)",
+        city.schema
+    );
+    bench.psql(&["-c", &index]);
+    bench.psql(&["-c", "vacuum (analyze)"]);
     let served = DATAPOINTS.served.expect("it is served");
     let tables = served.tables();
     let variables: Vec<_> = [("schema", city.schema.as_str())].into_iter().chain(tables).collect();
@@ -302,6 +328,7 @@ fn bare(bench: &Bench, city: &City, questions: &[Asked]) -> f64 {
     };
     // A new connection has empty caches, unlike the server's.
     let mut seconds = divided(questions, |questions| client(&[&questions[..], &questions[..]].concat()));
+    bench.psql(&["-c", &format!("drop index {}.bare", city.schema)]);
     percentile(&mut seconds, 0.99)
 }
 

@@ -156,6 +156,14 @@ group by postcode
 order by sum(hits) desc, postcode collate "C"
 limit $6::bigint;
 
+-- part: day_cells  (statement)
+-- Purpose: read packed hits in some zones for days: a row for each zone and day.
+-- Inputs:  $1 days, $2 zones; :"schema".:"zone_points".
+-- Outputs: date, zone, cells: a line for each place and branch, with postcode, hits, delta (or nothing) and branch.
+select date, zone, cells
+from :"schema".:"zone_points"
+where date = any ($1::date[]) and zone = any ($2::text[]);
+
 -- part: month_cells  (statement)
 -- Purpose: read packed hits in some zones and places for whole months: a row for each zone or place and month.
 -- Inputs:  $1 months, given by their first days, $2 zones completely within the radius, $3 zones partly within it, $4 the
@@ -173,37 +181,21 @@ from :"schema".:"place_months"
 where month = any ($1::date[]) and zone = any ($3::text[]) and postcode in (select postcode from asked);
 
 -- part: month_points  (statement)
--- Purpose: find the places with the most hits, in days and in whole months.
--- Inputs:  $1 days, $2 zones completely within the radius, $3 zones partly within it, $4 the postcodes of the latter that are
---          within it, $5 months, given by their first days, $6 the most places to return; :"schema".:"place_days" and
---          :"place_months".
+-- Purpose: find the places with the most hits in whole months.
+-- Inputs:  $1 months, given by their first days, $2 zones completely within the radius, $3 zones partly within it, $4 the
+--          postcodes of the latter that are within it, $5 the most places to return, or null for all; :"schema".:"place_months".
 -- Outputs: postcode, hits, delta, total (the number of places that have a row).
 with asked as materialized (
     select postcode from unnest($4::text[]) as given (postcode)
 ),
 inside as (
     select postcode, hits, delta
-    from :"schema".:"place_days"
-    where date = any ($1::date[])
-        and date >= ($1::date[])[1]
-        and (date <= ($1::date[])[cardinality($1)] or date = ($1::date[])[1])
-        and zone = any ($2::text[])
-    union all
-    select postcode, hits, delta
-    from :"schema".:"place_days"
-    where date = any ($1::date[])
-        and date >= ($1::date[])[1]
-        and (date <= ($1::date[])[cardinality($1)] or date = ($1::date[])[1])
-        and zone = any ($3::text[])
-        and postcode in (select postcode from asked)
+    from :"schema".:"place_months"
+    where month = any ($1::date[]) and zone = any ($2::text[])
     union all
     select postcode, hits, delta
     from :"schema".:"place_months"
-    where month = any ($5::date[]) and zone = any ($2::text[])
-    union all
-    select postcode, hits, delta
-    from :"schema".:"place_months"
-    where month = any ($5::date[]) and zone = any ($3::text[]) and postcode in (select postcode from asked)
+    where month = any ($1::date[]) and zone = any ($3::text[]) and postcode in (select postcode from asked)
 )
 select
     postcode,
@@ -213,7 +205,7 @@ select
 from inside
 group by postcode
 order by sum(hits) desc, postcode collate "C"
-limit $6::bigint;
+limit $5::bigint;
 
 -- part: atoms  (statement)
 -- Purpose: the pieces of some zones that have a day in a range.

@@ -22,8 +22,8 @@ pub struct Served {
     pub words: (&'static str, &'static str),
     /// What the deltas are compared with, worded to complete "fewer than …".
     pub compared_with: &'static str,
-    /// The same for whole months, if the number of places and days requires it.
-    pub months: Option<Months>,
+    /// The same packed, if the number of places and days requires it.
+    pub packed: Option<PackedTables>,
     /// How the promotion maintains these tables; `None`: the dataset's own scripts do.
     pub sums: Option<&'static Sums>,
 }
@@ -77,13 +77,26 @@ impl FromStr for MinCount {
     }
 }
 
-/// Tables of whole months.
+/// Tables with many sums a row, in lines of cells that are separated by commas.
 #[derive(Clone, Copy, Debug)]
-pub struct Months {
+pub struct PackedTables {
+    /// date, zone, cells: a line for each place and branch, with postcode, hits, delta or nothing, branch.
+    pub zone_points: &'static str,
     /// month (its first day), zone, postcode, hits, delta, cells.
-    pub places: &'static str,
+    pub place_months: &'static str,
     /// month, zone, cells: a line for each day and branch, with day of the month, hits, delta or nothing, branch.
-    pub zones: &'static str,
+    pub zone_months: &'static str,
+}
+
+impl PackedTables {
+    /// The tables, by their names in the server's statements.
+    pub fn tables(&self) -> [(&'static str, &'static str); 3] {
+        [
+            ("zone_points", self.zone_points),
+            ("place_months", self.place_months),
+            ("zone_months", self.zone_months),
+        ]
+    }
 }
 
 /// Sums of records that the promotion maintains: removed records are subtracted and new ones added, in the transaction
@@ -122,10 +135,9 @@ impl Served {
         ]
     }
 
-    /// The same, and those of whole months.
-    pub fn all_tables(&self) -> Vec<&'static str> {
-        let months = self.months.map(|months| [months.places, months.zones]);
-        self.tables().map(|(_, table)| table).into_iter().chain(months.into_iter().flatten()).collect()
+    /// The same, and the packed ones.
+    pub fn all_tables(&self) -> Vec<(&'static str, &'static str)> {
+        self.tables().into_iter().chain(self.packed.iter().flat_map(PackedTables::tables)).collect()
     }
 
     /// Variables of the promotion's PostgreSQL scripts besides the engine's.

@@ -10,16 +10,14 @@ use tokio_postgres::error::SqlState;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Statement, Transaction};
 
-use super::months::{self, whole_months};
-use super::places::{Places, ServedPlace, ServedZone, Within};
+use super::exact::{ExactStatements, POINTS_MOST, exact};
+use super::places::{Places, ServedPlace, ServedZone};
 use super::pool::PoolReader;
 use super::question::PlaceQuestion;
 use super::snapshot::{KnownPlaces, opened, snapshot};
-use super::texts::{MonthTexts, ServedTexts};
+use super::texts::{PackedTexts, ServedTexts};
 use super::totals::{Moment, Stat, Sum, Totals, add};
 
-/// The most places that an answer lists.
-const POINTS_MOST: i64 = 1_000;
 /// The number of days that the page offers.
 const DAYS_OFFERED: i64 = 30;
 
@@ -118,16 +116,18 @@ pub async fn answer(
     let asked = [&texts.run, &texts.places, &texts.loaded, &texts.sums, &texts.points, &texts.atoms];
     reader.prepare(&asked.map(String::as_str)).await?;
     let [run, places, loaded, sums, points, atoms] = asked.map(|text| reader.prepared(text));
-    // The packed rows hold all branches, so a question about one branch cannot use them.
-    let months = texts.months.as_ref().filter(|_| question.sbi.is_none());
-    let month_statements = match months {
-        Some(MonthTexts { cells, points }) => match reader.prepare(&[cells, points]).await {
-            Ok(()) => Some([cells, points].map(|text| reader.prepared(text))),
-            // An older program has promoted and made no packed tables; the sums by day say the same.
-            Err(error) if is_undefined(&error) => None,
-            Err(error) => return Err(error),
-        },
-        None => None,
+    let by_row = ExactStatements::Rows([sums, points]);
+    let statements = match &texts.packed {
+        Some(PackedTexts { days, months, month_points }) => {
+            let packed = [days, months, month_points];
+            match reader.prepare(&packed.map(String::as_str)).await {
+                Ok(()) => ExactStatements::Packed(packed.map(|text| reader.prepared(text))),
+                // An older program has promoted and made no packed tables; the rows say the same.
+                Err(error) if is_undefined(&error) => by_row,
+                Err(error) => return Err(error),
+            }
+        }
+        None => by_row,
     };
     let transaction = snapshot(reader).await?;
     let Some((run_id, current)) = opened(&transaction, [&run, &places], texts, known).await? else {
@@ -139,10 +139,7 @@ pub async fn answer(
         None => ServedDays { days: question.dates.clone(), ..ServedDays::default() },
     };
     let found = match texts.min_count {
-        0 => {
-            let statements = Exact { sums: &sums, points: &points, months: month_statements.as_ref() };
-            exact(&transaction, statements, &current.1, centre, (question, &loaded)).await?
-        }
+        0 => exact_answer(&transaction, &statements, &current.1, centre, (question, &loaded)).await?,
         least => protected(&transaction, &atoms, &current.1, centre, (question, &loaded, least)).await?,
     };
     let Some(mut answer) = found else { return Ok(Answered::TooManyBranches) };
@@ -167,52 +164,18 @@ async fn find_loaded(
     })
 }
 
-/// The statements for exact sums.
-struct Exact<'a> {
-    sums: &'a Statement,
-    points: &'a Statement,
-    /// The statements for cells and points of whole months, if the question may use them.
-    months: Option<&'a [Statement; 2]>,
-}
-
 /// Exact sums, by place; `None`: of too many branches.
-async fn exact(
+async fn exact_answer(
     transaction: &Transaction<'_>,
-    Exact { sums, points, months }: Exact<'_>,
+    statements: &ExactStatements,
     places: &Places,
     centre: &ServedPlace,
     (question, loaded): (&PlaceQuestion, &ServedDays),
 ) -> Result<Option<PlaceAnswer>, tokio_postgres::Error> {
     let within = places.within(centre, question.radius_km);
-    let Within { whole, cut, cut_postcodes, .. } = &within;
-    let (whole_months, days) = match months {
-        Some(_) => whole_months(&loaded.days),
-        None => (Vec::new(), loaded.days.clone()),
-    };
-    let asked: [&(dyn ToSql + Sync); 6] = [&days, whole, cut, cut_postcodes, &question.sbi, &POINTS_MOST];
     let mut totals = Totals::new(loaded.days.iter().map(|day| (*day, loaded.delta(day))));
-    // Sent one behind the other, answered by one snapshot.
-    let (points, packed) = match months.filter(|_| !whole_months.is_empty()) {
-        Some([cells, points]) => {
-            let of_months: [&(dyn ToSql + Sync); 6] =
-                [&days, whole, cut, cut_postcodes, &whole_months, &POINTS_MOST];
-            let ((), points, packed) = tokio::try_join!(
-                sum_up(transaction, sums, &asked[..5], &mut totals),
-                transaction.query(points, &of_months),
-                months::months(transaction, cells, &whole_months, &within)
-            )?;
-            (points, packed)
-        }
-        None => {
-            let ((), points) = tokio::try_join!(
-                sum_up(transaction, sums, &asked[..5], &mut totals),
-                transaction.query(points, &asked)
-            )?;
-            (points, months::MonthSums::default())
-        }
-    };
-    packed.days().for_each(|(date, sum)| totals.add_day(date, sum));
-    packed.branches.into_iter().for_each(|(sbi, sum)| totals.add_branch(sbi, sum));
+    let asked = (loaded.days.as_slice(), question.sbi.as_deref());
+    let most = exact(transaction, statements, &within, asked, &mut totals).await?;
     if totals.are_too_many() {
         return Ok(None);
     }
@@ -220,32 +183,18 @@ async fn exact(
     if !loaded.is_compared() {
         answer.stats.iter_mut().for_each(|stat| (stat.delta, stat.percentage) = (None, None));
     }
-    for row in &points {
-        let postcode: String = row.try_get(0)?;
+    answer.points_total = most.total as i64;
+    for (postcode, (hits, delta)) in most.places {
         let (lat, lon) = places.find(&postcode).map(|place| (place.lat, place.lon)).unwrap_or_default();
-        let delta = row.try_get::<_, Option<i64>>(2)?.filter(|_| loaded.is_compared());
-        answer.points.push(AreaSum { postcode, lat, lon, hits: row.try_get(1)?, delta });
-        answer.points_total = row.try_get(3)?;
+        answer.points.push(AreaSum {
+            postcode,
+            lat,
+            lon,
+            hits,
+            delta: delta.filter(|_| loaded.is_compared()),
+        });
     }
     Ok(Some(answer))
-}
-
-/// Adds rows up as they come: there is one for each day and branch.
-async fn sum_up(
-    transaction: &Transaction<'_>,
-    statement: &Statement,
-    asked: &[&(dyn ToSql + Sync)],
-    totals: &mut Totals,
-) -> Result<(), tokio_postgres::Error> {
-    let mut rows = pin!(transaction.query_raw(statement, asked.iter().copied()).await?);
-    while let Some(row) = rows.try_next().await? {
-        let (date, sbi): (Date, String) = (row.try_get(0)?, row.try_get(1)?);
-        totals.add(Some(date), sbi, (row.try_get(2)?, row.try_get(3)?));
-        if totals.are_too_many() {
-            break;
-        }
-    }
-    Ok(())
 }
 
 /// Sums of pieces that were chosen when they were loaded, whatever is asked: each is in an answer as a whole or not at all, so no
@@ -318,7 +267,7 @@ async fn protected(
     answer.points = zones.iter().filter_map(area).collect();
     answer.points.sort_by(|a, b| b.hits.cmp(&a.hits).then_with(|| a.postcode.cmp(&b.postcode)));
     answer.points_total = answer.points.len() as i64;
-    answer.points.truncate(POINTS_MOST as usize);
+    answer.points.truncate(POINTS_MOST);
     Ok(Some(answer))
 }
 

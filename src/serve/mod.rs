@@ -6,6 +6,8 @@
 
 mod answer;
 mod current;
+mod days;
+mod exact;
 mod job;
 mod listening;
 mod metrics;

@@ -19,15 +19,16 @@ pub struct ServedTexts {
     pub sums: String,
     pub points: String,
     pub atoms: String,
-    /// The statements for whole months, if the dataset has tables of them.
-    pub months: Option<MonthTexts>,
+    /// The statements for packed tables, if the dataset has them.
+    pub packed: Option<PackedTexts>,
 }
 
-/// The statements for whole months.
+/// The statements for packed tables.
 #[derive(Clone, Debug)]
-pub struct MonthTexts {
-    pub cells: String,
-    pub points: String,
+pub struct PackedTexts {
+    pub days: String,
+    pub months: String,
+    pub month_points: String,
 }
 
 impl ServedTexts {
@@ -38,11 +39,8 @@ impl ServedTexts {
         min_counts: &[MinCount],
     ) -> Option<Self> {
         let served = dataset.served?;
-        let tables = served.tables();
-        let months =
-            served.months.map(|months| [("place_months", months.places), ("zone_months", months.zones)]);
-        let variables = [("schema", schema), ("ledger", ledger)].into_iter().chain(tables);
-        let variables: Vec<_> = variables.chain(months.into_iter().flatten()).collect();
+        let variables = [("schema", schema), ("ledger", ledger)].into_iter().chain(served.all_tables());
+        let variables: Vec<_> = variables.collect();
         let text = |script| sql::render(script, &variables);
         let min_count = MinCount::of(dataset.name, served.min_count, min_counts);
         Some(Self {
@@ -60,9 +58,10 @@ impl ServedTexts {
                 true => text(sql::SERVE_LARGER_ATOMS),
                 false => text(sql::SERVE_ATOMS),
             },
-            months: months.map(|_| MonthTexts {
-                cells: text(sql::SERVE_MONTH_CELLS),
-                points: text(sql::SERVE_MONTH_POINTS),
+            packed: served.packed.map(|_| PackedTexts {
+                days: text(sql::SERVE_DAY_CELLS),
+                months: text(sql::SERVE_MONTH_CELLS),
+                month_points: text(sql::SERVE_MONTH_POINTS),
             }),
         })
     }

@@ -4,6 +4,7 @@ mod group;
 mod memory;
 mod outage;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -12,7 +13,7 @@ use uuid::Uuid;
 pub use self::memory::{pass, watch};
 use self::outage::{OUTAGE, is_outage};
 use super::buckets;
-use super::claim::{Heart, WorkerId};
+use super::claim::{Claim, Heart, WorkerId};
 use super::clean::Cleaning;
 use super::complete::{self, Completed};
 use super::finish::{self, CleanTable};
@@ -74,6 +75,10 @@ struct Worker<'w> {
     source: RowSource,
     behind: i64,
     rounds: usize,
+    /// The claim that is being worked on.
+    held: Option<Claim>,
+    /// How often the connection was lost with a group.
+    lost: HashMap<i32, u32>,
     /// Since when the store has not answered.
     storeless_since: Option<Instant>,
     _heart: Heart,
@@ -225,6 +230,8 @@ impl<'w> Worker<'w> {
             source,
             behind: 0,
             rounds: 0,
+            held: None,
+            lost: HashMap::new(),
             storeless_since: None,
             _heart: heart,
             workspace,
@@ -240,10 +247,12 @@ impl<'w> Worker<'w> {
             if !self.source.is_near() {
                 self.behind = claim.position;
             }
+            self.held = Some(claim.clone());
             match claim.is_range {
                 true => self.range(&claim).await?,
                 false => self.group(&claim).await?,
             }
+            self.held = None;
             return Ok(None);
         }
         if self.behind > 0 {

@@ -67,6 +67,15 @@ pub(super) const DICTIONARY: &[Described] = &[
         ],
     },
     Described {
+        table: "datapoint_zone_points",
+        about: "Data points by day and zone",
+        columns: &[
+            DATE,
+            ("zone", "The zone"),
+            ("cells", "A line for each place and branch: postcode, hits, delta, branch"),
+        ],
+    },
+    Described {
         table: "datapoint_place_months",
         about: "Data points summed by month and place",
         columns: &[MONTH, ("zone", "The zone of the place"), POSTCODE, HITS, DELTA, CELLS],

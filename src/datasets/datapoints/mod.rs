@@ -11,7 +11,7 @@ pub mod sample;
 pub mod tables;
 mod unpack;
 
-use crate::dataset::served::{Months, Served};
+use crate::dataset::served::{PackedTables, Served};
 use crate::dataset::{
     Dataset, FileName, Promotion, PublishedColumns, PublishedForm, PublishedTable, Reach, Scripts, Tombstones,
 };
@@ -63,7 +63,7 @@ pub const DATAPOINTS: Dataset = Dataset {
         guards: None,
         newest: None,
     },
-    derived: &[tables::PLACE_MONTHS, tables::ZONE_MONTHS],
+    derived: &[tables::ZONE_POINTS, tables::PLACE_MONTHS, tables::ZONE_MONTHS],
     dictionary: dictionary::DICTIONARY,
     map: None,
     has_sheets: false,
@@ -92,7 +92,11 @@ const SERVED: Served = Served {
     min_count: 0,
     words: ("hit", "hits"),
     compared_with: "before",
-    months: Some(Months { places: tables::PLACE_MONTHS.table.name, zones: tables::ZONE_MONTHS.table.name }),
+    packed: Some(PackedTables {
+        zone_points: tables::ZONE_POINTS.table.name,
+        place_months: tables::PLACE_MONTHS.table.name,
+        zone_months: tables::ZONE_MONTHS.table.name,
+    }),
     sums: None,
 };
 

@@ -76,6 +76,9 @@ pub const ATOMS: Table = Table {
 const MONTH: Column = Column::new("month", ColumnType::Date, Made);
 const CELLS: Column = Column::new("cells", ColumnType::Text, Made);
 
+/// Sums by day and zone, packed.
+pub const ZONE_POINTS: Derived = packed("datapoint_zone_points", &[DATE, ZONE, CELLS]);
+
 /// Sums by whole month and place, packed.
 pub const PLACE_MONTHS: Derived = packed(
     "datapoint_place_months",

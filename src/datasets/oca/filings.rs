@@ -23,7 +23,7 @@ pub(super) const SERVED: Served = Served {
     min_count: FEWEST,
     words: ("filing", "filings"),
     compared_with: "a year before",
-    months: None,
+    packed: None,
     sums: Some(&SUMS),
 };
 

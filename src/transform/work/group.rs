@@ -156,7 +156,7 @@ impl Worker<'_> {
         Ok(())
     }
 
-    async fn fail(&mut self, claim: &Claim, words: &str) -> Result<(), Cause> {
+    pub(super) async fn fail(&mut self, claim: &Claim, words: &str) -> Result<(), Cause> {
         let then = finish::fail(&self.session, &self.id, claim, words).await?;
         let group = claim.group_no;
         let name = match claim.is_range {

@@ -11,6 +11,9 @@ use crate::error::Cause;
 /// How long a worker waits for a server or a store that does not answer.
 pub(super) const OUTAGE: Duration = Duration::from_secs(300);
 
+/// A claim with which the connection was lost this often has failed: what is in it may be the reason.
+const LOST: u32 = 3;
+
 /// Whether the error may go away by itself.
 pub(super) fn is_outage(error: &PgError) -> bool {
     matches!(error, PgError::ConnectionLost(_) | PgError::Unreachable(_) | PgError::TooMany(_))
@@ -30,6 +33,7 @@ impl Worker<'_> {
     /// Gives back the claims, and waits a moment.
     pub(super) async fn wait_for_store(&mut self, error: &StoreError) -> Result<(), Cause> {
         tracing::warn!("the store does not answer, and is asked again: {error}");
+        self.held = None;
         match self.id.leave(&self.session, false).await {
             Err(lost) if is_outage(&lost) => self.reconnect(lost).await?,
             given => given?,
@@ -62,6 +66,14 @@ impl Worker<'_> {
         let other = JobSession::open(self.url, &self.config.database, "transform").await?;
         (self.session, self.other) = (session, other);
         self.id.enlist(&self.session, &self.other, self.config.worker.lease).await?;
+        if let Some(claim) = self.held.take() {
+            let lost = self.lost.entry(claim.group_no).or_default();
+            *lost += 1;
+            if *lost >= LOST {
+                *lost = 0;
+                self.fail(&claim, &format!("the connection was lost with it {LOST} times")).await?;
+            }
+        }
         Ok(self.id.leave(&self.session, false).await?)
     }
 }

@@ -55,7 +55,7 @@ async fn where_no_month_is_packed_yet_the_days_say_the_same() {
     let serving = Serving::start(&pipeline.database.url(), &[]).await.ready().await;
     let packed = serving.get(&path).await;
     assert_eq!(packed.status, 200, "{packed:?}");
-    pipeline.execute("drop table datapoint_place_months, datapoint_zone_months").await;
+    pipeline.execute("drop table datapoint_zone_points, datapoint_place_months, datapoint_zone_months").await;
     let serving = Serving::start(&pipeline.database.url(), &[]).await.ready().await;
     let older = serving.get(&path).await;
     assert_eq!((older.status, &older.body), (200, &packed.body));
@@ -106,17 +106,11 @@ async fn outlines_of_zones_are_served_and_what_is_none_stops_the_server() {
 async fn a_question_reads_no_other_months_than_it_asks_for() {
     let pipeline = loaded("serve pruned", "3000", "200").await;
     let served = DATAPOINTS.served.expect("it is served");
-    let months = served.months.expect("it has months");
     let mut variables = vec![("schema", "public"), ("limit_ms", "10000")];
     variables.extend(served.tables());
-    variables.extend([("place_months", months.places), ("zone_months", months.zones)]);
     let client = pipeline.database.client().await;
     client.batch_execute(&sql::render(sql::SERVE_SESSION, &variables)).await.unwrap();
-    for (name, text, rest) in [
-        ("sums", sql::SERVE_SUMS, "null"),
-        ("points", sql::SERVE_POINTS, "null, 10"),
-        ("month_points", sql::SERVE_MONTH_POINTS, "'{}', 10"),
-    ] {
+    for (name, text, rest) in [("sums", sql::SERVE_SUMS, "null"), ("points", sql::SERVE_POINTS, "null, 10")] {
         let text = sql::render(text, &variables);
         client.batch_execute(&format!("prepare {name} as {text}")).await.unwrap();
         let explain = format!(

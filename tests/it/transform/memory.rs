@@ -1,4 +1,4 @@
-//! A worker that takes more memory than its share with the rows of a partition, whatever cleans them.
+//! Partitions that are too much for a worker or for the server: they become poison, and the others are done.
 
 use super::world::World;
 
@@ -36,4 +36,29 @@ async fn more_workers_than_there_is_memory_for_are_refused_with_what_would_fit()
     assert!(said.contains("--workers 2, or --memory 1024"), "{said}");
     world.expect(0, &["run", "--workers", "auto", "--memory", "300"]);
     world.assert_whole().await;
+}
+
+/// A trigger of the clean table ends the session whenever a certain partition is written, as a server that crashes would.
+#[tokio::test]
+async fn a_partition_with_which_the_connection_is_always_lost_becomes_poison() {
+    let world = World::new("transform_cut", 2_000).await;
+    let cut = "create function cut() returns trigger language plpgsql as $$
+        begin
+            if new.zip_code = '00003' then
+                perform pg_terminate_backend(pg_backend_pid());
+            end if;
+            return new;
+        end $$";
+    world.client.batch_execute(cut).await.unwrap();
+    let create = std::fs::read_to_string(world.folder.path().join("companies_clean.pg.sql")).unwrap();
+    let trigger = "create trigger cut before insert on :\"schema\".:\"table\" for each row execute function public.cut();\n";
+    world.put("companies_clean.pg.sql", &(create + trigger));
+    let said = world.expect(3, &["run", "--workers", "1"]);
+    assert!(said.contains("the connection was lost with it 3 times: it is poison now"), "{said}");
+    let status = world.status();
+    assert_eq!(
+        (&status["partitions"]["poison"], &status["partitions"]["waiting"]),
+        (&1.into(), &0.into()),
+        "{status}"
+    );
 }

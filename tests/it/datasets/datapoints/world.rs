@@ -61,6 +61,14 @@ pub async fn rollups_follow(pipeline: &Pipeline) {
              from datapoints group by 1",
         ),
         (
+            "select date, zone, split_part(line, ',', 1), split_part(line, ',', 4),
+                split_part(line, ',', 2)::bigint, nullif(split_part(line, ',', 3), '')::bigint
+             from datapoint_zone_points, string_to_table(cells, chr(10)) as line",
+            "select * from (select date, zone, postcode, sbi, sum(hits)::bigint,
+                case when bool_and(delta is not null) then sum(delta)::bigint end
+             from datapoints join datapoint_places using (postcode) group by 1, 2, 3, 4) as plain",
+        ),
+        (
             "select month, zone, postcode, hits, delta from datapoint_place_months",
             "select date_trunc('month', date)::date, zone, postcode, sum(hits)::bigint,
                 case when bool_and(delta is not null) then sum(delta)::bigint end

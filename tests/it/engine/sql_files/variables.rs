@@ -89,6 +89,7 @@ pub const VARIABLES: &[(&str, &str)] = &[
     ("zone_days", "oca_filing_zone_days"),
     ("days", "oca_filing_days"),
     ("atoms", "oca_filing_atoms"),
+    ("zone_points", "datapoint_zone_points"),
     ("place_months", "datapoint_place_months"),
     ("zone_months", "datapoint_zone_months"),
     ("earlier_days", "364"),
