@@ -16,7 +16,7 @@ use super::pool::PoolReader;
 use super::question::PlaceQuestion;
 use super::snapshot::{KnownPlaces, opened, snapshot};
 use super::texts::{PackedTexts, ServedTexts};
-use super::totals::{Moment, Stat, Sum, Totals, add};
+use super::totals::{Moment, NOTHING, Stat, Sum, Totals, add};
 
 /// The number of days that the page offers.
 const DAYS_OFFERED: i64 = 30;
@@ -236,7 +236,7 @@ async fn protected(
                 let sum = (hits, None);
                 suppressed.undated += usize::from(days > 1);
                 totals.add((days == 1).then_some(first), sbi, sum);
-                add(sums.entry(zone).or_insert((0, Some(0))), sum);
+                add(sums.entry(zone).or_insert(NOTHING), sum);
             }
             Some(_) => {
                 suppressed.cut += 1;

@@ -1,16 +1,17 @@
 //! Adds up single days from packed rows, one for each zone and day. Ten thousand places are read several times faster than from a
 //! row for each of them.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::BTreeMap;
 use std::pin::pin;
 
 use futures_util::TryStreamExt as _;
+use hashbrown::{HashMap, HashSet};
 use jiff::civil::Date;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Statement, Transaction};
 
 use super::places::Within;
-use super::totals::{Sum, add};
+use super::totals::{NOTHING, Sum, add};
 
 /// Sums by day, by branch and by place.
 #[derive(Debug, Default)]
@@ -32,6 +33,7 @@ struct CountedLines<'a> {
 impl DaySums {
     /// Adds the lines of a packed row, each with postcode, hits, delta (or nothing) and branch.
     fn unpack(&mut self, date: Date, cells: &str, counted: CountedLines<'_>) {
+        let mut day = None;
         for line in cells.split('\n') {
             let mut parts = line.splitn(4, ',');
             let mut part = || parts.next().unwrap_or_default();
@@ -43,19 +45,13 @@ impl DaySums {
                 continue;
             }
             let sum = (hits, delta.parse().ok());
-            add(self.days.entry(date).or_insert((0, Some(0))), sum);
-            add_to(&mut self.branches, branch, sum);
-            add_to(&mut self.places, postcode, sum);
+            add(day.get_or_insert(NOTHING), sum);
+            // A name is copied only if it is new.
+            add(self.branches.entry_ref(branch).or_insert(NOTHING), sum);
+            add(self.places.entry_ref(postcode).or_insert(NOTHING), sum);
         }
-    }
-}
-
-/// Adds to the sum of a name, which is copied only if it is new.
-fn add_to(sums: &mut HashMap<String, Sum>, name: &str, sum: Sum) {
-    match sums.get_mut(name) {
-        Some(known) => add(known, sum),
-        None => {
-            sums.insert(name.to_owned(), sum);
+        if let Some(day) = day {
+            add(self.days.entry(date).or_insert(NOTHING), day);
         }
     }
 }

@@ -1,9 +1,9 @@
 //! Exact sums within a radius: from packed rows, or row by row where a dataset has none.
 
-use std::collections::HashMap;
 use std::pin::pin;
 
 use futures_util::TryStreamExt as _;
+use hashbrown::HashMap;
 use jiff::civil::Date;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Row, Statement, Transaction};
@@ -11,7 +11,7 @@ use tokio_postgres::{Row, Statement, Transaction};
 use super::days;
 use super::months::{self, whole_months};
 use super::places::Within;
-use super::totals::{Sum, Totals, add};
+use super::totals::{NOTHING, Sum, Totals, add};
 
 /// The most places that an answer lists.
 pub const POINTS_MOST: usize = 1_000;
@@ -145,7 +145,7 @@ async fn packed(
     }
     let mut places = of_days.places;
     for (postcode, sum) in of_months.places {
-        add(places.entry(postcode).or_insert((0, Some(0))), sum);
+        add(places.entry(postcode).or_insert(NOTHING), sum);
     }
     Ok(MostPlaces::of(places))
 }

@@ -1,17 +1,18 @@
 //! Adds up whole months from packed rows, one for each place and month. This is several times faster than letting the database
 //! add up a row for each place, day and branch.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::pin::pin;
 
 use futures_util::TryStreamExt as _;
+use hashbrown::HashMap;
 use jiff::ToSpan as _;
 use jiff::civil::Date;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Statement, Transaction};
 
 use super::places::Within;
-use super::totals::{Sum, add};
+use super::totals::{NOTHING, Sum, add};
 
 /// Sums by day and by branch.
 #[derive(Debug, Default)]
@@ -40,14 +41,9 @@ impl MonthSums {
             let (Ok(day), Ok(hits)) = (day.parse::<usize>(), hits.parse::<i64>()) else { continue };
             let sum = (hits, delta.parse().ok());
             if let Some(known) = days.get_mut(day.wrapping_sub(1)) {
-                add(known.get_or_insert((0, Some(0))), sum);
+                add(known.get_or_insert(NOTHING), sum);
             }
-            match self.branches.get_mut(branch) {
-                Some(known) => add(known, sum),
-                None => {
-                    self.branches.insert(branch.to_owned(), sum);
-                }
-            }
+            add(self.branches.entry_ref(branch).or_insert(NOTHING), sum);
         }
     }
 }

@@ -1,6 +1,8 @@
 //! Places in memory: which of them lie within a radius, and which zones lie completely within it.
 
-use std::collections::HashMap;
+use std::f64::consts::FRAC_PI_2;
+
+use hashbrown::HashMap;
 
 /// The radius in km of the sphere on which distances are measured.
 const EARTH_KM: f64 = 6371.0088;
@@ -20,9 +22,13 @@ pub struct ServedPlace {
 pub struct Places {
     /// Sorted by postcode.
     places: Vec<ServedPlace>,
+    /// Their indices by postcode.
+    numbers: HashMap<String, u32>,
     /// Indices of `places`, from south to north.
     by_lat: Vec<u32>,
-    zones: HashMap<String, ServedZone>,
+    /// For each of `places` its point on a sphere of radius 1, and the index of its zone.
+    points: Vec<([f64; 3], u32)>,
+    zones: Vec<ServedZone>,
 }
 
 /// A zone; `lat` and `lon` are the means of those of its places.
@@ -51,25 +57,32 @@ impl Places {
         places.sort_by(|a, b| a.postcode.cmp(&b.postcode));
         let mut by_lat: Vec<_> = (0..places.len() as u32).collect();
         by_lat.sort_by(|a, b| places[*a as usize].lat.total_cmp(&places[*b as usize].lat));
-        let mut zones: HashMap<String, ServedZone> = HashMap::new();
+        let mut zones: Vec<ServedZone> = Vec::new();
+        let mut zone_numbers: HashMap<String, u32> = HashMap::new();
+        let mut points = Vec::with_capacity(places.len());
         for place in &places {
-            let zone = zones.entry(place.zone.clone()).or_default();
+            let number = *zone_numbers.entry_ref(&place.zone).or_insert_with(|| {
+                zones.push(ServedZone { name: place.zone.clone(), ..ServedZone::default() });
+                zones.len() as u32 - 1
+            });
+            let zone = &mut zones[number as usize];
             zone.lat += place.lat;
             zone.lon += place.lon;
             zone.places += 1;
+            points.push((on_sphere(place.lat, place.lon), number));
         }
-        for (name, zone) in &mut zones {
-            zone.name.clone_from(name);
+        for zone in &mut zones {
             zone.lat /= zone.places as f64;
             zone.lon /= zone.places as f64;
         }
-        Self { places, by_lat, zones }
+        let numbers =
+            places.iter().zip(0..).map(|(place, number)| (place.postcode.clone(), number)).collect();
+        Self { places, numbers, by_lat, points, zones }
     }
 
     /// The place of a postcode, which is given in capitals and without blanks.
     pub fn find(&self, postcode: &str) -> Option<&ServedPlace> {
-        let found = self.places.binary_search_by(|place| place.postcode.as_str().cmp(postcode));
-        found.ok().map(|at| &self.places[at])
+        self.numbers.get(postcode).map(|number| &self.places[*number as usize])
     }
 
     /// The first places whose postcodes begin with `text`, at most `most`.
@@ -87,22 +100,32 @@ impl Places {
         let lat = |number: &u32| self.places[*number as usize].lat;
         let first = self.by_lat.partition_point(|number| lat(number) < centre.lat - band);
         let last = self.by_lat.partition_point(|number| lat(number) <= centre.lat + band);
-        let numbers = self.by_lat[first..last].iter();
-        let near: Vec<_> = numbers.filter(|number| self.is_near(**number, centre, radius_km)).collect();
-        let mut found: HashMap<&str, Vec<&str>> = HashMap::new();
-        for number in &near {
-            let place = &self.places[**number as usize];
-            found.entry(&place.zone).or_default().push(&place.postcode);
-        }
-        let mut within = Within { places: near.len(), ..Within::default() };
-        for (zone, postcodes) in found {
-            if self.zones.get(zone).is_some_and(|zone| zone.places == postcodes.len()) {
-                within.whole.push(zone.to_owned());
-            } else {
-                within.cut.push(zone.to_owned());
-                within.cut_postcodes.extend(postcodes.into_iter().map(str::to_owned));
+        let limit = (2.0 * (radius_km / EARTH_KM / 2.0).min(FRAC_PI_2).sin()).powi(2);
+        let middle = on_sphere(centre.lat, centre.lon);
+        let is_near = |number: &u32| {
+            let (point, _) = &self.points[*number as usize];
+            let apart: f64 = point.iter().zip(&middle).map(|(one, other)| (one - other).powi(2)).sum();
+            // The distance itself takes longer to measure, and decides at the limit alone.
+            match (apart - limit).abs() > 1e-4 * limit {
+                true => apart < limit,
+                false => {
+                    let place = &self.places[*number as usize];
+                    distance_km((centre.lat, centre.lon), (place.lat, place.lon)) <= radius_km
+                }
             }
+        };
+        let near: Vec<_> = self.by_lat[first..last].iter().copied().filter(is_near).collect();
+        let zone_of = |number: u32| self.points[number as usize].1 as usize;
+        let mut found = vec![0; self.zones.len()];
+        near.iter().for_each(|number| found[zone_of(*number)] += 1);
+        let mut within = Within { places: near.len(), ..Within::default() };
+        for (zone, found) in self.zones.iter().zip(&found).filter(|(_, found)| **found > 0) {
+            let names = if *found == zone.places { &mut within.whole } else { &mut within.cut };
+            names.push(zone.name.clone());
         }
+        let is_cut = |number: &u32| found[zone_of(*number)] < self.zones[zone_of(*number)].places;
+        let cut = near.into_iter().filter(is_cut).map(|number| self.places[number as usize].postcode.clone());
+        within.cut_postcodes.extend(cut);
         within
     }
 
@@ -110,13 +133,15 @@ impl Places {
     pub fn zones_within(&self, centre: &ServedPlace, radius_km: f64) -> Vec<ServedZone> {
         let is_inside =
             |zone: &&ServedZone| distance_km((centre.lat, centre.lon), (zone.lat, zone.lon)) <= radius_km;
-        self.zones.values().filter(is_inside).cloned().collect()
+        self.zones.iter().filter(is_inside).cloned().collect()
     }
+}
 
-    fn is_near(&self, number: u32, centre: &ServedPlace, radius_km: f64) -> bool {
-        let place = &self.places[number as usize];
-        distance_km((centre.lat, centre.lon), (place.lat, place.lon)) <= radius_km
-    }
+/// A point of a sphere of radius 1. The square of the distance between two of them, straight through the sphere, takes no
+/// trigonometry.
+fn on_sphere(lat: f64, lon: f64) -> [f64; 3] {
+    let ((lat_sin, lat_cos), (lon_sin, lon_cos)) = (lat.to_radians().sin_cos(), lon.to_radians().sin_cos());
+    [lat_cos * lon_cos, lat_cos * lon_sin, lat_sin]
 }
 
 /// The great-circle distance in km between two points, each a latitude and a longitude in degrees.
@@ -156,6 +181,21 @@ mod tests {
         assert_eq!(places.beginning("1010", 10).len(), 2);
         assert_eq!(places.beginning("", 3).len(), 3);
         assert!(places.beginning("2", 3).is_empty() && places.find("1").is_none());
+    }
+
+    #[test]
+    fn places_at_the_limit_are_those_that_the_distance_says() {
+        let at = |number: u32| 0.000_37 * f64::from(number);
+        let places: Vec<_> = (0..4_000)
+            .map(|number| place(&format!("{number:04}"), 52.0 + at(number % 61), 4.0 + at(number / 61), "1"))
+            .collect();
+        let known = Places::new(places.clone());
+        let centre = known.find("2000").unwrap();
+        let km = |place: &ServedPlace| distance_km((centre.lat, centre.lon), (place.lat, place.lon));
+        for radius in places.iter().step_by(37).map(km).chain([0.0, 1e-9, 25_000.0]) {
+            let plain = places.iter().filter(|place| km(place) <= radius).count();
+            assert_eq!(known.within(centre, radius).places, plain, "{radius}");
+        }
     }
 
     #[test]

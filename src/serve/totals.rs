@@ -34,6 +34,9 @@ fn percentage(total: i64, delta: Option<i64>) -> Option<f64> {
 /// Hits, and the hits that they are compared with, if these are known.
 pub type Sum = (i64, Option<i64>);
 
+/// A sum of no rows.
+pub const NOTHING: Sum = (0, Some(0));
+
 /// Adds to a sum. If either delta is unknown, so is the delta of the sum.
 pub fn add(sum: &mut Sum, (hits, delta): Sum) {
     *sum = (sum.0 + hits, sum.1.zip(delta).map(|(sum, delta)| sum + delta));
@@ -67,11 +70,11 @@ impl Totals {
     }
 
     pub fn add_branch(&mut self, sbi: String, sum: Sum) {
-        add(self.stats.entry(sbi).or_insert((0, Some(0))), sum);
+        add(self.stats.entry(sbi).or_insert(NOTHING), sum);
     }
 
     pub fn add_day(&mut self, date: Date, sum: Sum) {
-        add(self.days.entry(date).or_insert((0, Some(0))), sum);
+        add(self.days.entry(date).or_insert(NOTHING), sum);
     }
 
     /// The sums by branch, in alphabetical order.
