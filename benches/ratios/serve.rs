@@ -174,6 +174,8 @@ fn answers(
     report.share("what has not changed (304)", 1.0, (alone(&two, &known), 1.0), "ms");
 
     let (over, seen) = (AtomicBool::new(false), Mutex::new(BTreeMap::new()));
+    // Clients that read what they are told take a processor's time, too.
+    let calm = percentile(&mut watched(serving, questions, (&seen, &over)), 0.99);
     let during = std::thread::scope(|scope| {
         let asking = scope.spawn(|| {
             let mut seconds = Vec::new();
@@ -192,7 +194,7 @@ fn answers(
         seen.lock().expect("no client failed").keys().map(|(_, run): &(usize, String)| run.clone()).collect();
     assert!(runs.len() > 1, "a run has committed meanwhile: {runs:?}");
     let mut during = during;
-    let ratio = Ratio { value: percentile(&mut during, 0.99), floor: tail };
+    let ratio = Ratio { value: percentile(&mut during, 0.99), floor: calm };
     report.ratio("10 km, a day, p99 at 8 clients: while a promotion runs / else", 2.0, &[ratio]);
 }
 

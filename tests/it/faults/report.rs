@@ -14,13 +14,18 @@ use super::world::STATES;
 const WRITE: &str = "MERGANSER_TEST_WRITE_DOCS";
 const DOCUMENT: &str = "docs/reliability.md";
 
+/// Whether the document is written.
+pub fn is_written() -> bool {
+    std::env::var_os(WRITE).is_some()
+}
+
 /// Compares a generated part of the document with the report, or writes it.
 pub fn document(part: &str, report: &str) {
     let text = read();
     let (begin, end) = marks(part);
     let (before, rest) = text.split_once(&begin).unwrap_or_else(|| panic!("{DOCUMENT} has no {begin}"));
     let (there, _) = rest.split_once(&end).unwrap_or_else(|| panic!("{DOCUMENT} has no {end}"));
-    if std::env::var_os(WRITE).is_some() {
+    if is_written() {
         let after = &rest[there.len()..];
         fs::write(path(), format!("{before}{begin}{report}{after}")).expect("the document can be written");
     } else {
@@ -31,9 +36,9 @@ pub fn document(part: &str, report: &str) {
 
 /// Writes a generated part that differs each time, or only checks that it exists.
 pub fn note(part: &str, report: &str) {
-    match std::env::var_os(WRITE) {
-        Some(_) => document(part, report),
-        None => assert!(read().contains(&marks(part).0), "{DOCUMENT} has no part {part}"),
+    match is_written() {
+        true => document(part, report),
+        false => assert!(read().contains(&marks(part).0), "{DOCUMENT} has no part {part}"),
     }
 }
 
