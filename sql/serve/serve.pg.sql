@@ -38,6 +38,14 @@ select coalesce(bool_or(has_table_privilege(class.oid, 'insert, update, delete, 
 from pg_class as class join pg_namespace as namespace on namespace.oid = class.relnamespace
 where namespace.nspname = $2::text and class.relname = any ($1::text[]);
 
+-- part: may_read  (statement)
+-- Purpose: find out whether this role may read tables: a newer program may have made some that nobody has granted yet.
+-- Inputs:  $1 names of tables, $2 their schema.
+-- Outputs: true or false; false also if none is there.
+select coalesce(bool_and(has_table_privilege(class.oid, 'select')), false) as may_read
+from pg_class as class join pg_namespace as namespace on namespace.oid = class.relnamespace
+where namespace.nspname = $2::text and class.relname = any ($1::text[]);
+
 -- part: run  (statement)
 -- Purpose: find the run that production shows.
 -- Inputs:  $1 dataset, $2 schema; :"ledger"; :'schema' and :'days'.

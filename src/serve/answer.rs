@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::pin::pin;
+use std::sync::Once;
 
 use futures_util::TryStreamExt as _;
 use jiff::civil::Date;
@@ -17,6 +18,8 @@ use super::question::PlaceQuestion;
 use super::snapshot::{KnownPlaces, opened, snapshot};
 use super::texts::{PackedTexts, ServedTexts};
 use super::totals::{Moment, NOTHING, Stat, Sum, Totals, add};
+use crate::dataset::served::PackedTables;
+use crate::sql;
 
 /// The number of days that the page offers.
 const DAYS_OFFERED: i64 = 30;
@@ -116,22 +119,29 @@ pub async fn answer(
     let asked = [&texts.run, &texts.places, &texts.loaded, &texts.sums, &texts.points, &texts.atoms];
     reader.prepare(&asked.map(String::as_str)).await?;
     let [run, places, loaded, sums, points, atoms] = asked.map(|text| reader.prepared(text));
-    let by_row = ExactStatements::Rows([sums, points]);
-    let statements = match &texts.packed {
+    let packed = match &texts.packed {
         Some(PackedTexts { days, months, month_points }) => {
-            let packed = [days, months, month_points];
-            match reader.prepare(&packed.map(String::as_str)).await {
-                Ok(()) => ExactStatements::Packed(packed.map(|text| reader.prepared(text))),
+            let packed = [days.as_str(), months, month_points, sql::SERVE_MAY_READ];
+            match reader.prepare(&packed).await {
+                Ok(()) => Some(packed.map(|text| reader.prepared(text))),
                 // An older program has promoted and made no packed tables; the rows say the same.
-                Err(error) if is_undefined(&error) => by_row,
+                Err(error) if is_undefined(&error) => None,
                 Err(error) => return Err(error),
             }
         }
-        None => by_row,
+        None => None,
     };
     let transaction = snapshot(reader).await?;
     let Some((run_id, current)) = opened(&transaction, [&run, &places], texts, known).await? else {
         return Ok(Answered::NothingLoaded);
+    };
+    let statements = match packed {
+        Some([days, months, month_points, may_read])
+            if may_read_packed(&transaction, &may_read, texts).await? =>
+        {
+            ExactStatements::Packed([days, months, month_points])
+        }
+        _ => ExactStatements::Rows([sums, points]),
     };
     let Some(centre) = current.1.find(&question.postcode) else { return Ok(Answered::NoSuchPlace) };
     let loaded = match texts.served.sums {
@@ -148,6 +158,28 @@ pub async fn answer(
     let (version, dataset) = (current.0.clone(), texts.dataset.name);
     let truncated = answer.points_total > answer.points.len() as i64;
     Ok(Answered::PlaceAnswer(Box::new(PlaceAnswer { run_id, version, dataset, truncated, ..answer })))
+}
+
+/// Whether this role may read the packed tables, which the rows say as well, if more slowly.
+async fn may_read_packed(
+    transaction: &Transaction<'_>,
+    statement: &Statement,
+    texts: &ServedTexts,
+) -> Result<bool, tokio_postgres::Error> {
+    static WARNED: Once = Once::new();
+    let names: Vec<_> =
+        texts.served.packed.iter().flat_map(PackedTables::tables).map(|(_, name)| name).collect();
+    let row = transaction.query_one(statement, &[&names, &texts.schema]).await?;
+    let may_read: bool = row.try_get(0)?;
+    if !may_read {
+        WARNED.call_once(|| {
+            tracing::warn!(
+                "this role may not read {}, so answers take longer: grant what docs/serve.md names",
+                names.join(", ")
+            );
+        });
+    }
+    Ok(may_read)
 }
 
 async fn find_loaded(

@@ -68,6 +68,27 @@ async fn where_no_month_is_packed_yet_the_days_say_the_same() {
     assert_eq!((&newer["stats"], &newer["points"]), (&older["stats"], &older["points"]));
 }
 
+/// An update made a table that nobody has granted to the server's role yet.
+#[tokio::test]
+async fn where_packed_rows_may_not_be_read_the_others_say_the_same() {
+    let pipeline = loaded("serve ungranted", "3000", "200").await;
+    let postcode = pipeline.one("select min(postcode) from datapoint_places").await;
+    let path = format!("/api/{postcode}/2013-01-20..2013-02-03/20");
+    let serving = Serving::start(&pipeline.database.url(), &[]).await.ready().await;
+    let packed = serving.get(&path).await;
+    let grants = "create role packed_reader login;
+        grant usage on schema public, etl to packed_reader;
+        grant select on all tables in schema public, etl to packed_reader;
+        revoke select on datapoint_zone_points from packed_reader";
+    pipeline.execute(grants).await;
+    let serving = Serving::start(&pipeline.database.url_as("packed_reader"), &[]).await.ready().await;
+    let plain = serving.get(&path).await;
+    assert_eq!((plain.status, &plain.body), (200, &packed.body));
+    assert_eq!(serving.get(&path).await.status, 200);
+    let log = serving.stop().await.1;
+    assert_eq!(log.matches("may not read datapoint_zone_points").count(), 1, "{log}");
+}
+
 #[tokio::test]
 async fn outlines_of_zones_are_served_and_what_is_none_stops_the_server() {
     let pipeline = crate::support::pipeline::Pipeline::new("serve outlines").await;
