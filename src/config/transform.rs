@@ -14,7 +14,9 @@ use crate::system::machine;
 /// The divisor for DuckDB's share of a worker's memory; the rest is for the rows on their way in and out.
 const DUCKDB_SHARE: u64 = 2;
 /// The least memory of a worker in MiB: half of it is what the program takes without any rows.
-pub const LEAST_WORKER_MIB: u64 = 256;
+const LEAST_MIB: u64 = 256;
+/// The same where a process of pandas takes half of it.
+const LEAST_PYTHON_MIB: u64 = 512;
 
 /// The settings of a job besides its folder.
 #[derive(Clone, Debug)]
@@ -119,7 +121,7 @@ impl WorkerConfig {
     /// What this process may take in bytes: all of a worker's memory, or what a process beside it leaves.
     pub fn resident_bytes(&self, has_process_beside: bool) -> u64 {
         let beside_mib = if has_process_beside { self.duckdb().memory_mib } else { 0 };
-        (self.memory_mib - beside_mib) << 20
+        (self.memory_mib - beside_mib).max(LEAST_MIB) << 20
     }
 }
 
@@ -179,15 +181,16 @@ fn absolute(store: StoreUrl) -> StoreUrl {
 ///
 /// # Errors
 /// It is neither, or so many do not fit into `memory_mib`.
-pub fn workers(text: &str, memory_mib: u64) -> Result<usize, Cause> {
-    let fitting = (memory_mib / LEAST_WORKER_MIB).max(1) as usize;
+pub fn workers(text: &str, memory_mib: u64, is_python: bool) -> Result<usize, Cause> {
+    let least = if is_python { LEAST_PYTHON_MIB } else { LEAST_MIB };
+    let fitting = (memory_mib / least).max(1) as usize;
     match (text, text.parse()) {
         ("auto", _) => Ok(machine::cpus().min(fitting)),
         (_, Ok(number)) if (1..=256).contains(&number) && number > fitting => Err(Cause::Refused {
             message: format!(
-                "{number} workers with {memory_mib} MiB in all are too many: each needs at least {LEAST_WORKER_MIB}"
+                "{number} workers with {memory_mib} MiB in all are too many: each needs at least {least}"
             ),
-            hint: Some(format!("--workers {fitting}, or --memory {}", number as u64 * LEAST_WORKER_MIB)),
+            hint: Some(format!("--workers {fitting}, or --memory {}", number as u64 * least)),
         }),
         (_, Ok(number @ 1..=256)) => Ok(number),
         _ => Err(Cause::usage(format!("--workers takes a number from 1 to 256, or auto, not `{text}`"))),

@@ -18,7 +18,6 @@ use super::question::PlaceQuestion;
 use super::snapshot::{KnownPlaces, opened, snapshot};
 use super::texts::{PackedTexts, ServedTexts};
 use super::totals::{Moment, NOTHING, Stat, Sum, Totals, add};
-use crate::dataset::served::PackedTables;
 use crate::sql;
 
 /// The number of days that the page offers.
@@ -119,30 +118,30 @@ pub async fn answer(
     let asked = [&texts.run, &texts.places, &texts.loaded, &texts.sums, &texts.points, &texts.atoms];
     reader.prepare(&asked.map(String::as_str)).await?;
     let [run, places, loaded, sums, points, atoms] = asked.map(|text| reader.prepared(text));
-    let packed = match &texts.packed {
-        Some(PackedTexts { days, months, month_points }) => {
-            let packed = [days.as_str(), months, month_points, sql::SERVE_MAY_READ];
-            match reader.prepare(&packed).await {
-                Ok(()) => Some(packed.map(|text| reader.prepared(text))),
-                // An older program has promoted and made no packed tables; the rows say the same.
-                Err(error) if is_undefined(&error) => None,
-                Err(error) => return Err(error),
-            }
-        }
-        None => None,
-    };
+    let (mut by_day, mut by_month) = (None, None);
+    if let Some(PackedTexts { days, months, month_points }) = &texts.packed {
+        by_day = prepare_packed(reader, [days, sql::SERVE_MAY_READ]).await?;
+        by_month = prepare_packed(reader, [months, month_points, sql::SERVE_MAY_READ]).await?;
+    }
     let transaction = snapshot(reader).await?;
     let Some((run_id, current)) = opened(&transaction, [&run, &places], texts, known).await? else {
         return Ok(Answered::NothingLoaded);
     };
-    let statements = match packed {
-        Some([days, months, month_points, may_read])
-            if may_read_packed(&transaction, &may_read, texts).await? =>
+    let (mut days, mut months) = (None, None);
+    if let Some(packed) = &texts.served.packed {
+        if let Some([cells, may_read]) = by_day
+            && may_read_all(&transaction, &may_read, &[packed.zone_points], texts).await?
         {
-            ExactStatements::Packed([days, months, month_points])
+            days = Some(cells);
         }
-        _ => ExactStatements::Rows([sums, points]),
-    };
+        if let Some([cells, points, may_read]) = by_month
+            && may_read_all(&transaction, &may_read, &[packed.place_months, packed.zone_months], texts)
+                .await?
+        {
+            months = Some([cells, points]);
+        }
+    }
+    let statements = ExactStatements { rows: [sums, points], days, months };
     let Some(centre) = current.1.find(&question.postcode) else { return Ok(Answered::NoSuchPlace) };
     let loaded = match texts.served.sums {
         Some(_) => find_loaded(&transaction, &loaded, question).await?,
@@ -160,22 +159,32 @@ pub async fn answer(
     Ok(Answered::PlaceAnswer(Box::new(PlaceAnswer { run_id, version, dataset, truncated, ..answer })))
 }
 
-/// Whether this role may read the packed tables, which the rows say as well, if more slowly.
-async fn may_read_packed(
+/// Statements over packed tables; `None`: an older program has promoted and made no such table. The rows say the same.
+async fn prepare_packed<const N: usize>(
+    reader: &mut PoolReader,
+    texts: [&str; N],
+) -> Result<Option<[Statement; N]>, tokio_postgres::Error> {
+    match reader.prepare(&texts).await {
+        Ok(()) => Ok(Some(texts.map(|text| reader.prepared(text)))),
+        Err(error) if is_undefined(&error) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Whether this role may read packed tables: a newer program may have made some that nobody has granted yet.
+async fn may_read_all(
     transaction: &Transaction<'_>,
     statement: &Statement,
+    tables: &[&str],
     texts: &ServedTexts,
 ) -> Result<bool, tokio_postgres::Error> {
     static WARNED: Once = Once::new();
-    let names: Vec<_> =
-        texts.served.packed.iter().flat_map(PackedTables::tables).map(|(_, name)| name).collect();
-    let row = transaction.query_one(statement, &[&names, &texts.schema]).await?;
-    let may_read: bool = row.try_get(0)?;
+    let may_read: bool = transaction.query_one(statement, &[&tables, &texts.schema]).await?.try_get(0)?;
     if !may_read {
         WARNED.call_once(|| {
             tracing::warn!(
-                "this role may not read {}, so answers take longer: grant what docs/serve.md names",
-                names.join(", ")
+                "this role may not read {}, so answers take much longer: grant what docs/serve.md names",
+                tables.join(", ")
             );
         });
     }

@@ -8,8 +8,8 @@ use jiff::civil::Date;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Row, Statement, Transaction};
 
-use super::days;
-use super::months::{self, whole_months};
+use super::days::{self, DaySums};
+use super::months::{self, MonthSums, whole_months};
 use super::places::Within;
 use super::totals::{NOTHING, Sum, Totals, add};
 
@@ -17,11 +17,13 @@ use super::totals::{NOTHING, Sum, Totals, add};
 pub const POINTS_MOST: usize = 1_000;
 
 /// The statements for exact sums.
-pub enum ExactStatements {
-    /// By row: sums, and points.
-    Rows([Statement; 2]),
-    /// From packed tables: days, months, and points of months.
-    Packed([Statement; 3]),
+pub struct ExactStatements {
+    /// Sums and points, by row.
+    pub rows: [Statement; 2],
+    /// Days from a packed table, if there is one that may be read.
+    pub days: Option<Statement>,
+    /// Months, and points of months, from packed tables, likewise.
+    pub months: Option<[Statement; 2]>,
 }
 
 /// The places with the most hits, most hits first, then by postcode.
@@ -66,12 +68,28 @@ pub async fn exact(
     (days, sbi): (&[Date], Option<&str>),
     totals: &mut Totals,
 ) -> Result<MostPlaces, tokio_postgres::Error> {
-    match statements {
-        ExactStatements::Rows(statements) => {
-            by_row(transaction, statements, within, (days, sbi), totals).await
+    // The totals of places and months are those of all branches.
+    let (whole, others) = match (&statements.months, sbi) {
+        (Some(_), None) => whole_months(days),
+        _ => (Vec::new(), days.to_vec()),
+    };
+    match (&statements.days, &statements.months) {
+        (None, Some([cells, points])) if others.is_empty() => {
+            let of_days = DaySums::default();
+            packed(transaction, of_days, Some([cells, points]), within, &whole, totals).await
         }
-        ExactStatements::Packed(statements) => {
-            packed(transaction, statements, within, (days, sbi), totals).await
+        (None, _) => by_row(transaction, &statements.rows, within, (days, sbi), totals).await,
+        (Some(cells), months) => {
+            let of_days = days::days(transaction, cells, &others, within, sbi).await?;
+            packed(
+                transaction,
+                of_days,
+                months.as_ref().map(|[cells, points]| [cells, points]),
+                within,
+                &whole,
+                totals,
+            )
+            .await
         }
     }
 }
@@ -109,38 +127,34 @@ async fn sum_up(
     Ok(())
 }
 
+/// Adds whole months to the sums of single days.
 async fn packed(
     transaction: &Transaction<'_>,
-    [day_cells, month_cells, month_points]: &[Statement; 3],
+    of_days: DaySums,
+    statements: Option<[&Statement; 2]>,
     within: &Within,
-    (asked_days, sbi): (&[Date], Option<&str>),
+    whole_months: &[Date],
     totals: &mut Totals,
 ) -> Result<MostPlaces, tokio_postgres::Error> {
     let Within { whole, cut, cut_postcodes, .. } = within;
-    // The totals of places and months are those of all branches.
-    let (whole_months, days) = match sbi {
-        None => whole_months(asked_days),
-        Some(_) => (Vec::new(), asked_days.to_vec()),
-    };
-    // Which places have the most is known once the days are added.
-    let most = days.is_empty().then_some(POINTS_MOST as i64);
-    let points = async {
-        let asked: [&(dyn ToSql + Sync); 5] = [&whole_months, whole, cut, cut_postcodes, &most];
-        match whole_months.is_empty() {
-            true => Ok(Vec::new()),
-            false => transaction.query(month_points, &asked).await,
+    let has_days = !of_days.days.is_empty();
+    let (of_months, points) = match statements.filter(|_| !whole_months.is_empty()) {
+        Some([cells, points]) => {
+            // Which places have the most is known once the days are added.
+            let most = (!has_days).then_some(POINTS_MOST as i64);
+            let asked: [&(dyn ToSql + Sync); 5] = [&whole_months, whole, cut, cut_postcodes, &most];
+            // Sent one behind the other, answered by one snapshot.
+            tokio::try_join!(
+                months::months(transaction, cells, whole_months, within),
+                transaction.query(points, &asked)
+            )?
         }
+        None => (MonthSums::default(), Vec::new()),
     };
-    // Sent one behind the other, answered by one snapshot.
-    let (of_days, of_months, points) = tokio::try_join!(
-        days::days(transaction, day_cells, &days, within, sbi),
-        months::months(transaction, month_cells, &whole_months, within),
-        points
-    )?;
     of_days.days.into_iter().chain(of_months.days()).for_each(|(date, sum)| totals.add_day(date, sum));
     of_days.branches.into_iter().chain(of_months.branches).for_each(|(sbi, sum)| totals.add_branch(sbi, sum));
     let of_months = MostPlaces::read(&points)?;
-    if days.is_empty() {
+    if !has_days {
         return Ok(of_months);
     }
     let mut places = of_days.places;

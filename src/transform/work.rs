@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use uuid::Uuid;
 
-pub use self::memory::{pass, watch};
+pub use self::memory::{Outgrown, Share, replace};
 use self::outage::{OUTAGE, is_outage};
 use super::buckets;
 use super::claim::{Claim, Heart, WorkerId};
@@ -20,7 +20,6 @@ use super::finish::{self, CleanTable};
 use super::job::{Job, TableName};
 use super::look::RawTable;
 use super::plan::{self, PlanOptions};
-use super::resident::Resident;
 use super::rows::CleanColumns;
 use super::session::JobSession;
 use super::source::RowSource;
@@ -70,8 +69,7 @@ struct Worker<'w> {
     table: CleanTable,
     /// `None` while it is in use on another thread.
     cleaning: Option<Cleaning>,
-    /// Watches this process.
-    resident: &'w Resident,
+    share: &'w Share,
     source: RowSource,
     behind: i64,
     rounds: usize,
@@ -85,8 +83,8 @@ struct Worker<'w> {
     workspace: Workspace,
 }
 
-/// Works until nothing is left to claim; plans the job first if necessary. The limit of `resident` ([`watch`]) is set for each
-/// group; the caller ends the worker when it is passed ([`pass`]).
+/// Works until nothing is left to claim; plans the job first if necessary. What `share` allows is set for each group; the
+/// caller replaces the process when it takes more ([`replace`]).
 ///
 /// # Errors
 /// An obstacle to the plan, a version that was superseded or dropped, or a server that does not answer for minutes.
@@ -95,9 +93,9 @@ pub async fn work(
     url: &PgUrl,
     job: &Job,
     worker: Uuid,
-    resident: &Resident,
+    share: &Share,
 ) -> Result<WorkEnd, Failure> {
-    let mut open = match begin((config, url, job), worker, resident).await? {
+    let mut open = match begin((config, url, job), worker, share).await? {
         Ok(open) => open,
         Err(end) => return Ok(end),
     };
@@ -147,12 +145,12 @@ pub async fn work(
 async fn begin<'w>(
     of: (&'w TransformConfig, &'w PgUrl, &'w Job),
     worker: Uuid,
-    resident: &'w Resident,
+    share: &'w Share,
 ) -> Result<Result<Worker<'w>, WorkEnd>, Cause> {
     let start = Instant::now();
     let mut was_there = false;
     loop {
-        match Worker::open(of, worker, resident).await {
+        match Worker::open(of, worker, share).await {
             Err(Cause::Postgres(error)) if is_outage(&error) && start.elapsed() < OUTAGE => {
                 was_there |= matches!(error, PgError::ConnectionLost(_));
                 if !was_there {
@@ -177,7 +175,7 @@ impl<'w> Worker<'w> {
     async fn open(
         (config, url, job): (&'w TransformConfig, &'w PgUrl, &'w Job),
         worker: Uuid,
-        resident: &'w Resident,
+        share: &'w Share,
     ) -> Result<Result<Self, WorkEnd>, Cause> {
         let workspace = Workspace::create(&config.worker.work_dir)?;
         let session = JobSession::open_ledger(url, &config.database).await?;
@@ -226,7 +224,7 @@ impl<'w> Worker<'w> {
             clean: Arc::new(clean),
             table,
             cleaning: Some(cleaning),
-            resident,
+            share,
             source,
             behind: 0,
             rounds: 0,
@@ -253,6 +251,7 @@ impl<'w> Worker<'w> {
                 false => self.group(&claim).await?,
             }
             self.held = None;
+            self.settle(group::times(&claim)).await;
             return Ok(None);
         }
         if self.behind > 0 {

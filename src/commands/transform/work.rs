@@ -9,12 +9,14 @@ use uuid::Uuid;
 use super::show;
 use crate::commands::terminal::say;
 use crate::config::TransformConfig;
-use crate::error::{Cause, Exit, Failure};
+use crate::error::{Cause, Database, Exit, Failure};
 use crate::run::server::Server;
 use crate::system::signals::Interrupt;
 use crate::transform::job::Job;
-use crate::transform::work::{self, WorkEnd};
+use crate::transform::work::{self, Outgrown, Share, WorkEnd};
 
+/// Tells a process which worker it takes the place of.
+const OUTGROWN: &str = "MERGANSER_TRANSFORM_OUTGROWN";
 /// How long giving claims back may take: a supervisor that stops the process does not wait longer.
 const FAREWELL: Duration = Duration::from_secs(8);
 
@@ -22,12 +24,18 @@ const FAREWELL: Duration = Duration::from_secs(8);
 pub async fn run(config: &TransformConfig, job: &Job, server: &Server) -> Result<Exit, Failure> {
     let worker = Uuid::now_v7();
     let mut interrupt = Interrupt::listen().map_err(Cause::io("listen for signals"))?;
-    let resident = work::watch(config, job);
+    let share = Share::watch(config, job);
+    let working = async {
+        if let Some(outgrown) = std::env::var(OUTGROWN).ok().as_deref().and_then(Outgrown::parse) {
+            work::replace(config, &server.url, &outgrown).await?;
+        }
+        work::work(config, &server.url, job, worker, &share).await
+    };
     let end = tokio::select! {
-        end = work::work(config, &server.url, job, worker, &resident) => end?,
-        () = resident.passed() => {
-            work::pass(config, &server.url, worker, &resident).await?;
-            return Err(anew().into());
+        end = working => end?,
+        () = share.passed() => {
+            let cause = Box::new(anew(&share.outgrown(worker)));
+            return Err(Failure { step: None, run_id: None, cause, database: Database::Partitions { in_place: config.in_place } });
         }
         () = interrupt.arrives() => {
             let left = tokio::time::timeout(FAREWELL, work::leave(config, &server.url, worker)).await;
@@ -42,13 +50,14 @@ pub async fn run(config: &TransformConfig, job: &Job, server: &Server) -> Result
     Ok(exit(&end))
 }
 
-/// Starts this process anew, which is the only way to give all of its memory back; returns only if that is not possible.
-fn anew() -> Cause {
-    let program = match std::env::current_exe() {
-        Ok(program) => program,
-        Err(error) => return Cause::io("find this program")(error),
-    };
-    Cause::io("start the worker anew")(Command::new(program).args(std::env::args_os().skip(1)).exec())
+/// Starts this process anew, which is the only way to give all of its memory back at once; returns only if that is not possible.
+fn anew(outgrown: &Outgrown) -> Cause {
+    // The file may have been replaced by a newer program in the meantime; this is the one that runs.
+    let program = std::env::current_exe().ok().filter(|program| program.exists());
+    let program = program.unwrap_or_else(|| "/proc/self/exe".into());
+    let mut command = Command::new(program);
+    command.args(std::env::args_os().skip(1)).env(OUTGROWN, outgrown.text());
+    Cause::io("start the worker anew")(command.exec())
 }
 
 /// The exit code for the way a worker ended.

@@ -75,7 +75,7 @@ impl Attached {
 
 impl Count {
     fn words(&self) -> String {
-        let (expected, found) = (self.expected as u64, self.found as u64);
+        let (expected, found) = (self.expected.unsigned_abs(), self.found.unsigned_abs());
         match self.change.as_str() {
             "left" => format!("deleted records still have {}", counted(found, "row")),
             "staged" => format!(

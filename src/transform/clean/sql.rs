@@ -56,7 +56,10 @@ impl SqlCleaning {
             load.append("raw", batch)?;
         }
         load.commit()?;
-        Ok(self.staging.each("clean", sql::TRANSFORM_CLEAN, each)?)
+        let cleaned = self.staging.each("clean", sql::TRANSFORM_CLEAN, each)?;
+        // The next rows find all of the memory free.
+        self.staging.run("empty the table raw", &self.raw)?;
+        Ok(cleaned)
     }
 
     /// The columns of the clean rows.

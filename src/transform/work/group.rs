@@ -26,7 +26,7 @@ fn is_of_all(cause: &Cause) -> bool {
 }
 
 /// How many times the usual memory a claim is given: what has failed and is alone may have failed for lack of it.
-fn share(claim: &Claim) -> u64 {
+pub(super) fn times(claim: &Claim) -> u64 {
     if claim.failures > 0 && claim.members.len() <= 1 { 2 } else { 1 }
 }
 
@@ -38,7 +38,7 @@ impl Worker<'_> {
             return self.fail(claim, "its workers were lost").await;
         }
         let keys = claim.keys();
-        self.allow(share(claim));
+        self.allow(times(claim));
         let start = Instant::now();
         let limits = self.config.worker.bucket();
         let work = (self.workspace.path(), limits);
@@ -67,7 +67,7 @@ impl Worker<'_> {
     /// Reads a range of pages of the raw table into buckets.
     pub(super) async fn range(&mut self, claim: &Claim) -> Result<(), Cause> {
         fault::point!("transform.range_claimed");
-        self.allow(share(claim));
+        self.allow(times(claim));
         let work = (self.workspace.path(), self.config.worker.duckdb());
         let filled = match self.source.fill(&self.session, &self.raw, claim, work).await {
             Ok(filled) => filled,
@@ -119,7 +119,7 @@ impl Worker<'_> {
     ) -> Result<Result<CleanRows, String>, Cause> {
         let mut cleaning = self.cleaning.take().expect("it comes back from each group");
         let (together, clean, raw) = (self.job.clean.grouped, self.clean.clone(), self.raw.clone());
-        let memory_mib = self.config.worker.duckdb().memory_mib * share(claim);
+        let memory_mib = self.config.worker.duckdb().memory_mib * times(claim);
         let (cleaning, cleaned) = blocking(move || {
             let given = cleaning.give(memory_mib);
             let cleaned = given

@@ -70,8 +70,8 @@ impl Worker<'_> {
             let lost = self.lost.entry(claim.group_no).or_default();
             *lost += 1;
             if *lost >= LOST {
-                *lost = 0;
                 self.fail(&claim, &format!("the connection was lost with it {LOST} times")).await?;
+                self.lost.remove(&claim.group_no);
             }
         }
         Ok(self.id.leave(&self.session, false).await?)
