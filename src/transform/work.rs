@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use uuid::Uuid;
 
-pub use self::memory::{Outgrown, Share, replace};
+pub use self::memory::{Outgrown, WorkerShare, replace};
 use self::outage::{OUTAGE, is_outage};
 use super::buckets;
 use super::claim::{Claim, Heart, WorkerId};
@@ -69,7 +69,7 @@ struct Worker<'w> {
     table: CleanTable,
     /// `None` while it is in use on another thread.
     cleaning: Option<Cleaning>,
-    share: &'w Share,
+    share: &'w WorkerShare,
     source: RowSource,
     behind: i64,
     rounds: usize,
@@ -93,7 +93,7 @@ pub async fn work(
     url: &PgUrl,
     job: &Job,
     worker: Uuid,
-    share: &Share,
+    share: &WorkerShare,
 ) -> Result<WorkEnd, Failure> {
     let mut open = match begin((config, url, job), worker, share).await? {
         Ok(open) => open,
@@ -145,7 +145,7 @@ pub async fn work(
 async fn begin<'w>(
     of: (&'w TransformConfig, &'w PgUrl, &'w Job),
     worker: Uuid,
-    share: &'w Share,
+    share: &'w WorkerShare,
 ) -> Result<Result<Worker<'w>, WorkEnd>, Cause> {
     let start = Instant::now();
     let mut was_there = false;
@@ -175,7 +175,7 @@ impl<'w> Worker<'w> {
     async fn open(
         (config, url, job): (&'w TransformConfig, &'w PgUrl, &'w Job),
         worker: Uuid,
-        share: &'w Share,
+        share: &'w WorkerShare,
     ) -> Result<Result<Self, WorkEnd>, Cause> {
         let workspace = Workspace::create(&config.worker.work_dir)?;
         let session = JobSession::open_ledger(url, &config.database).await?;

@@ -13,7 +13,7 @@ use crate::error::{Cause, Database, Exit, Failure};
 use crate::run::server::Server;
 use crate::system::signals::Interrupt;
 use crate::transform::job::Job;
-use crate::transform::work::{self, Outgrown, Share, WorkEnd};
+use crate::transform::work::{self, Outgrown, WorkEnd, WorkerShare};
 
 /// Tells a process which worker it takes the place of.
 const OUTGROWN: &str = "MERGANSER_TRANSFORM_OUTGROWN";
@@ -24,7 +24,7 @@ const FAREWELL: Duration = Duration::from_secs(8);
 pub async fn run(config: &TransformConfig, job: &Job, server: &Server) -> Result<Exit, Failure> {
     let worker = Uuid::now_v7();
     let mut interrupt = Interrupt::listen().map_err(Cause::io("listen for signals"))?;
-    let share = Share::watch(config, job);
+    let share = WorkerShare::watch(config, job);
     let working = async {
         if let Some(outgrown) = std::env::var(OUTGROWN).ok().as_deref().and_then(Outgrown::parse) {
             work::replace(config, &server.url, &outgrown).await?;

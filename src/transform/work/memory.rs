@@ -22,13 +22,13 @@ use crate::words;
 const SETTLE: Duration = Duration::from_millis(60);
 
 /// The share of this process, a worker's, in the memory.
-pub struct Share {
+pub struct WorkerShare {
     resident: Resident,
     /// Whether it has read a group, so that a fresh process takes less.
     has_worked: AtomicBool,
 }
 
-impl Share {
+impl WorkerShare {
     /// Begins to watch this process.
     pub fn watch(config: &TransformConfig, job: &Job) -> Self {
         let resident = Resident::begin(std::process::id(), resident_bytes(config, job, 1));
