@@ -2,57 +2,41 @@
 -- Engine:  DuckDB
 -- Inputs:  datapoints, datapoint_places, datapoint_places_now, records, failed, losers; :'dir', the folder for the files.
 -- Outputs: datapoint_days.csv, datapoints.csv, datapoint_place_days.csv, datapoint_zone_days.csv and datapoint_places.csv, each
---          with a header row; the table place_sums, of which the rollups are made. Points are ordered by date and place, so that
---          a day is stored together on disk. If one of several deltas is unknown, so is their sum.
+--          with a header row; the view kept_points and the table place_sums, of which they are made. Points are ordered by date
+--          and place, so that a day is stored together on disk. If one of several deltas is unknown, so is their sum.
+create or replace view kept_points as
+select points.*
+from datapoints as points
+    join records
+        on records.record_no >> 32 = points.record_no >> 32 and cast(records.record_id as date) = points.date
+where records.record_no not in (select record_no from losers)
+    and points.record_no not in (select record_no from failed);
+
 -- Summed into a table, because DuckDB gives none of a sum's memory to the sort behind it, and ends where both do not fit.
 create or replace table place_sums as
-with kept as (
-    select points.*
-    from datapoints as points
-        join records
-            on records.record_no >> 32 = points.record_no >> 32 and cast(records.record_id as date) = points.date
-    where records.record_no not in (select record_no from losers)
-        and points.record_no not in (select record_no from failed)
-)
 select
     date,
     postcode,
     sbi,
     cast(sum(hits) as bigint) as hits,
     case when count(*) = count(delta) then cast(sum(delta) as bigint) end as delta
-from kept
+from kept_points
 group by date, postcode, sbi;
 
 copy (
-    with kept as (
-        select points.*
-        from datapoints as points
-            join records
-                on records.record_no >> 32 = points.record_no >> 32 and cast(records.record_id as date) = points.date
-        where records.record_no not in (select record_no from losers)
-            and points.record_no not in (select record_no from failed)
-    )
     select
         date,
         count(*) as points,
-        sum(kept.hits) as hits,
-        case when count(*) = count(kept.delta) then sum(kept.delta) end as delta
-    from kept
+        sum(hits) as hits,
+        case when count(*) = count(delta) then sum(delta) end as delta
+    from kept_points
     group by date
     order by date
 ) to (:'dir' || '/datapoint_days.csv') (format csv, header, nullstr '');
 
 copy (
-    with kept as (
-        select points.*
-        from datapoints as points
-            join records
-                on records.record_no >> 32 = points.record_no >> 32 and cast(records.record_id as date) = points.date
-        where records.record_no not in (select record_no from losers)
-            and points.record_no not in (select record_no from failed)
-    )
     select date, hour, id_activity, postcode, hits, delta, sbi
-    from kept
+    from kept_points
     order by date, postcode, sbi, hour, id_activity, record_no
 ) to (:'dir' || '/datapoints.csv') (format csv, header, nullstr '');
 

@@ -101,7 +101,7 @@ impl Staging {
         execute(&self.connection, operation, script, variables)
     }
 
-    /// Runs statements that make a table in their order, then the others, which are independent, on as many threads as the
+    /// Runs statements that make a table or a view in their order, then the others, which are independent, on as many threads as the
     /// store may use, and `after` behind each of these. One that ran out of memory beside others is run again by itself.
     pub fn execute_each<E: From<DuckError> + Send>(
         &self,
@@ -111,7 +111,7 @@ impl Staging {
         after: impl Fn() -> Result<(), E> + Sync,
     ) -> Result<(), E> {
         let (makers, statements): (Vec<&str>, Vec<&str>) =
-            statements.iter().partition(|statement| makes_table(statement));
+            statements.iter().partition(|statement| is_maker(statement));
         for statement in makers {
             execute(&self.connection, operation, statement, variables)?;
         }
@@ -204,7 +204,7 @@ impl Staging {
 }
 
 /// Whether the first word behind a statement's comments is `create`.
-fn makes_table(statement: &str) -> bool {
+fn is_maker(statement: &str) -> bool {
     let mut lines = statement.lines().map(str::trim_start).filter(|line| !line.starts_with("--"));
     lines.find(|line| !line.is_empty()).is_some_and(|line| line.starts_with("create "))
 }

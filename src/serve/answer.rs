@@ -118,30 +118,17 @@ pub async fn answer(
     let asked = [&texts.run, &texts.places, &texts.loaded, &texts.sums, &texts.points, &texts.atoms];
     reader.prepare(&asked.map(String::as_str)).await?;
     let [run, places, loaded, sums, points, atoms] = asked.map(|text| reader.prepared(text));
-    let (mut by_day, mut by_month) = (None, None);
-    if let Some(PackedTexts { days, months, month_points }) = &texts.packed {
-        by_day = prepare_packed(reader, [days, sql::SERVE_MAY_READ]).await?;
-        by_month = prepare_packed(reader, [months, month_points, sql::SERVE_MAY_READ]).await?;
+    let mut statements = ExactStatements { rows: [sums, points], days: None, months: None };
+    if let (Some(packed), Some(tables), 0) = (&texts.packed, &texts.served.packed, texts.min_count) {
+        let PackedTexts { days, months, month_points } = packed;
+        let (of_days, of_months) = ([tables.zone_points], [tables.place_months, tables.zone_months]);
+        statements.days = usable(reader, [days], &of_days, texts).await?.map(|[cells]| cells);
+        statements.months = usable(reader, [months, month_points], &of_months, texts).await?;
     }
     let transaction = snapshot(reader).await?;
     let Some((run_id, current)) = opened(&transaction, [&run, &places], texts, known).await? else {
         return Ok(Answered::NothingLoaded);
     };
-    let (mut days, mut months) = (None, None);
-    if let Some(packed) = &texts.served.packed {
-        if let Some([cells, may_read]) = by_day
-            && may_read_all(&transaction, &may_read, &[packed.zone_points], texts).await?
-        {
-            days = Some(cells);
-        }
-        if let Some([cells, points, may_read]) = by_month
-            && may_read_all(&transaction, &may_read, &[packed.place_months, packed.zone_months], texts)
-                .await?
-        {
-            months = Some([cells, points]);
-        }
-    }
-    let statements = ExactStatements { rows: [sums, points], days, months };
     let Some(centre) = current.1.find(&question.postcode) else { return Ok(Answered::NoSuchPlace) };
     let loaded = match texts.served.sums {
         Some(_) => find_loaded(&transaction, &loaded, question).await?,
@@ -159,36 +146,32 @@ pub async fn answer(
     Ok(Answered::PlaceAnswer(Box::new(PlaceAnswer { run_id, version, dataset, truncated, ..answer })))
 }
 
-/// Statements over packed tables; `None`: an older program has promoted and made no such table. The rows say the same.
-async fn prepare_packed<const N: usize>(
+/// Statements over packed tables. The rows say the same where there are none (`None`): an older program has promoted and made no
+/// such table, or a newer one has made it and nobody has granted it yet.
+async fn usable<const N: usize>(
     reader: &mut PoolReader,
-    texts: [&str; N],
-) -> Result<Option<[Statement; N]>, tokio_postgres::Error> {
-    match reader.prepare(&texts).await {
-        Ok(()) => Ok(Some(texts.map(|text| reader.prepared(text)))),
-        Err(error) if is_undefined(&error) => Ok(None),
-        Err(error) => Err(error),
-    }
-}
-
-/// Whether this role may read packed tables: a newer program may have made some that nobody has granted yet.
-async fn may_read_all(
-    transaction: &Transaction<'_>,
-    statement: &Statement,
+    statements: [&str; N],
     tables: &[&str],
     texts: &ServedTexts,
-) -> Result<bool, tokio_postgres::Error> {
+) -> Result<Option<[Statement; N]>, tokio_postgres::Error> {
     static WARNED: Once = Once::new();
-    let may_read: bool = transaction.query_one(statement, &[&tables, &texts.schema]).await?.try_get(0)?;
-    if !may_read {
-        WARNED.call_once(|| {
-            tracing::warn!(
-                "this role may not read {}, so answers take much longer: grant what docs/serve.md names",
-                tables.join(", ")
-            );
-        });
+    match reader.prepare(&statements).await {
+        Err(error) if is_undefined(&error) => return Ok(None),
+        prepared => prepared?,
     }
-    Ok(may_read)
+    reader.prepare(&[sql::SERVE_MAY_READ]).await?;
+    let may_read = reader.prepared(sql::SERVE_MAY_READ);
+    let row = reader.connection.query_one(&may_read, &[&tables, &texts.schema]).await?;
+    if row.try_get(0)? {
+        return Ok(Some(statements.map(|text| reader.prepared(text))));
+    }
+    WARNED.call_once(|| {
+        tracing::warn!(
+            "this role may not read {}, so answers take much longer: grant what docs/serve.md names",
+            tables.join(", ")
+        );
+    });
+    Ok(None)
 }
 
 async fn find_loaded(

@@ -11,7 +11,7 @@ use tokio_postgres::types::ToSql;
 use tokio_postgres::{Statement, Transaction};
 
 use super::places::Within;
-use super::totals::{NOTHING, Sum, add};
+use super::totals::{NOTHING, Sum, add, unpacked};
 
 /// Sums by day, by branch and by place.
 #[derive(Debug, Default)]
@@ -34,17 +34,12 @@ impl DaySums {
     /// Adds the lines of a packed row, each with postcode, hits, delta (or nothing) and branch.
     fn unpack(&mut self, date: Date, cells: &str, counted: CountedLines<'_>) {
         let mut day = None;
-        for line in cells.split('\n') {
-            let mut parts = line.splitn(4, ',');
-            let mut part = || parts.next().unwrap_or_default();
-            let (postcode, hits, delta, branch) = (part(), part(), part(), part());
-            let Ok(hits) = hits.parse::<i64>() else { continue };
+        for (postcode, sum, branch) in unpacked(cells) {
             if counted.sbi.is_some_and(|sbi| sbi != branch)
                 || counted.postcodes.is_some_and(|postcodes| !postcodes.contains(postcode))
             {
                 continue;
             }
-            let sum = (hits, delta.parse().ok());
             add(day.get_or_insert(NOTHING), sum);
             // A name is copied only if it is new.
             add(self.branches.entry_ref(branch).or_insert(NOTHING), sum);

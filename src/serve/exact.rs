@@ -73,25 +73,12 @@ pub async fn exact(
         (Some(_), None) => whole_months(days),
         _ => (Vec::new(), days.to_vec()),
     };
-    match (&statements.days, &statements.months) {
-        (None, Some([cells, points])) if others.is_empty() => {
-            let of_days = DaySums::default();
-            packed(transaction, of_days, Some([cells, points]), within, &whole, totals).await
-        }
-        (None, _) => by_row(transaction, &statements.rows, within, (days, sbi), totals).await,
-        (Some(cells), months) => {
-            let of_days = days::days(transaction, cells, &others, within, sbi).await?;
-            packed(
-                transaction,
-                of_days,
-                months.as_ref().map(|[cells, points]| [cells, points]),
-                within,
-                &whole,
-                totals,
-            )
-            .await
-        }
-    }
+    let of_days = match &statements.days {
+        Some(cells) => days::days(transaction, cells, &others, within, sbi).await?,
+        None if others.is_empty() && statements.months.is_some() => DaySums::default(),
+        None => return by_row(transaction, &statements.rows, within, (days, sbi), totals).await,
+    };
+    packed(transaction, of_days, statements.months.as_ref(), within, &whole, totals).await
 }
 
 async fn by_row(
@@ -131,7 +118,7 @@ async fn sum_up(
 async fn packed(
     transaction: &Transaction<'_>,
     of_days: DaySums,
-    statements: Option<[&Statement; 2]>,
+    statements: Option<&[Statement; 2]>,
     within: &Within,
     whole_months: &[Date],
     totals: &mut Totals,

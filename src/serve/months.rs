@@ -12,7 +12,7 @@ use tokio_postgres::types::ToSql;
 use tokio_postgres::{Statement, Transaction};
 
 use super::places::Within;
-use super::totals::{NOTHING, Sum, add};
+use super::totals::{NOTHING, Sum, add, unpacked};
 
 /// Sums by day and by branch.
 #[derive(Debug, Default)]
@@ -34,12 +34,8 @@ impl MonthSums {
     /// Adds the lines of a packed row, each with the day of the month, hits, delta (or nothing) and branch.
     fn unpack(&mut self, month: Date, cells: &str) {
         let days = self.days.entry(month).or_default();
-        for line in cells.split('\n') {
-            let mut parts = line.splitn(4, ',');
-            let mut part = || parts.next().unwrap_or_default();
-            let (day, hits, delta, branch) = (part(), part(), part(), part());
-            let (Ok(day), Ok(hits)) = (day.parse::<usize>(), hits.parse::<i64>()) else { continue };
-            let sum = (hits, delta.parse().ok());
+        for (day, sum, branch) in unpacked(cells) {
+            let Ok(day) = day.parse::<usize>() else { continue };
             if let Some(known) = days.get_mut(day.wrapping_sub(1)) {
                 add(known.get_or_insert(NOTHING), sum);
             }

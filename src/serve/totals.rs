@@ -34,6 +34,17 @@ fn percentage(total: i64, delta: Option<i64>) -> Option<f64> {
 /// Hits, and the hits that they are compared with, if these are known.
 pub type Sum = (i64, Option<i64>);
 
+/// The lines of a packed row: what each is of (a postcode or a day of the month), its sum, and its branch. Without a delta it is
+/// unknown.
+pub fn unpacked(cells: &str) -> impl Iterator<Item = (&str, Sum, &str)> {
+    cells.split('\n').filter_map(|line| {
+        let mut parts = line.splitn(4, ',');
+        let mut part = || parts.next().unwrap_or_default();
+        let (of, hits, delta, branch) = (part(), part(), part(), part());
+        Some((of, (hits.parse().ok()?, delta.parse().ok()), branch))
+    })
+}
+
 /// A sum of no rows.
 pub const NOTHING: Sum = (0, Some(0));
 

@@ -97,6 +97,11 @@ pub enum Truth {
 }
 
 impl Job {
+    /// Whether a process of Python cleans beside the worker.
+    pub fn is_python(&self) -> bool {
+        matches!(self.clean.with, CleanWith::Python { .. })
+    }
+
     /// Reads a job. `place` is its folder, or the job file in it; `default_schema` is for table names without a schema.
     ///
     /// # Errors

@@ -27,7 +27,7 @@ use super::target;
 use super::versions::{self, Version};
 use crate::clients::postgres::{PgError, PgUrl};
 use crate::config::TransformConfig;
-use crate::error::{Cause, Database, Failure};
+use crate::error::{Cause, Failure};
 use crate::system::workspace::Workspace;
 
 /// The pause between two checks whether other workers have ended.
@@ -74,7 +74,7 @@ struct Worker<'w> {
     behind: i64,
     rounds: usize,
     /// The claim that is being worked on.
-    held: Option<Claim>,
+    held: Option<Arc<Claim>>,
     /// How often the connection was lost with a group.
     lost: HashMap<i32, u32>,
     /// Since when the store has not answered.
@@ -100,12 +100,7 @@ pub async fn work(
         Err(end) => return Ok(end),
     };
     let in_place = open.version.is_in_place;
-    let failed = |cause| Failure {
-        step: None,
-        run_id: None,
-        cause: Box::new(cause),
-        database: Database::Partitions { in_place },
-    };
+    let failed = |cause| memory::failure(cause, in_place);
     loop {
         match open.step().await {
             Ok(None) => {}
@@ -190,6 +185,7 @@ impl<'w> Worker<'w> {
                 versions::short(&job.hash)
             );
         }
+        share.is_of(&version);
         match version.state.as_str() {
             "swapped" => return Ok(Err(WorkEnd::InPlace { old: None })),
             "paused" => return Ok(Err(WorkEnd::Paused)),
@@ -245,6 +241,7 @@ impl<'w> Worker<'w> {
             if !self.source.is_near() {
                 self.behind = claim.position;
             }
+            let claim = Arc::new(claim);
             self.held = Some(claim.clone());
             match claim.is_range {
                 true => self.range(&claim).await?,

@@ -43,7 +43,7 @@ pub async fn run(args: TransformArgs, report: &Report) -> Result<Exit, Failure> 
         TransformAction::Run(args) => {
             let config = TransformConfig::from_work(&args.work)?;
             let job = read_to_clean(&config)?;
-            let number = workers_of(&args.workers, &config, &job)?;
+            let number = crate::config::workers(&args.workers, config.worker.memory_mib, job.is_python())?;
             with_server(&config, async |server| match config.worker.dry_run {
                 true => dry_run::run(&config, &job, server).await,
                 false => workers::run(&config, &job, server, number, report).await,
@@ -65,12 +65,6 @@ pub async fn run(args: TransformArgs, report: &Report) -> Result<Exit, Failure> 
         TransformAction::Retry(args) => control(&args, Word::Retry).await,
         TransformAction::Drop(args) => drop_tables(&args).await,
     }
-}
-
-/// How many workers `run` starts.
-fn workers_of(said: &str, config: &TransformConfig, job: &Job) -> Result<usize, Cause> {
-    let is_python = matches!(job.clean.with, CleanWith::Python { .. });
-    crate::config::workers(said, config.worker.memory_mib, is_python)
 }
 
 /// Plans a job and has workers of this machine do it.

@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::show;
 use crate::commands::terminal::say;
 use crate::config::TransformConfig;
-use crate::error::{Cause, Database, Exit, Failure};
+use crate::error::{Cause, Exit, Failure};
 use crate::run::server::Server;
 use crate::system::signals::Interrupt;
 use crate::transform::job::Job;
@@ -34,8 +34,8 @@ pub async fn run(config: &TransformConfig, job: &Job, server: &Server) -> Result
     let end = tokio::select! {
         end = working => end?,
         () = share.passed() => {
-            let cause = Box::new(anew(&share.outgrown(worker)));
-            return Err(Failure { step: None, run_id: None, cause, database: Database::Partitions { in_place: config.in_place } });
+            let outgrown = share.outgrown(worker);
+            return Err(outgrown.failure(anew(&outgrown)));
         }
         () = interrupt.arrives() => {
             let left = tokio::time::timeout(FAREWELL, work::leave(config, &server.url, worker)).await;

@@ -8,9 +8,10 @@ use uuid::Uuid;
 
 use super::super::claim::{self, WorkerId};
 use super::super::finish;
-use super::super::job::{CleanWith, Job};
+use super::super::job::Job;
 use super::super::resident::Resident;
 use super::super::session::JobSession;
+use super::super::versions::Version;
 use super::Worker;
 use crate::clients::postgres::PgUrl;
 use crate::config::TransformConfig;
@@ -24,15 +25,30 @@ const SETTLE: Duration = Duration::from_millis(60);
 /// The share of this process, a worker's, in the memory.
 pub struct WorkerShare {
     resident: Resident,
+    share_bytes: u64,
+    /// As much as the machine or the container has for it.
+    most_bytes: u64,
     /// Whether it has read a group, so that a fresh process takes less.
     has_worked: AtomicBool,
+    is_in_place: AtomicBool,
 }
 
 impl WorkerShare {
     /// Begins to watch this process.
     pub fn watch(config: &TransformConfig, job: &Job) -> Self {
-        let resident = Resident::begin(std::process::id(), resident_bytes(config, job, 1));
-        Self { resident, has_worked: AtomicBool::new(false) }
+        let share_bytes = config.worker.resident_bytes(job.is_python());
+        Self {
+            resident: Resident::begin(std::process::id(), share_bytes),
+            share_bytes,
+            most_bytes: (machine::memory_bytes() / 10 * 9).max(share_bytes),
+            has_worked: AtomicBool::new(false),
+            is_in_place: AtomicBool::new(config.in_place),
+        }
+    }
+
+    /// Notes how the version is made, which was said when it was planned.
+    pub(super) fn is_of(&self, version: &Version) {
+        self.is_in_place.store(version.is_in_place, Ordering::Relaxed);
     }
 
     /// Completes when the process takes more than its share.
@@ -47,6 +63,7 @@ impl WorkerShare {
             took_bytes: self.resident.peak_bytes(),
             share_bytes: self.resident.limit_bytes(),
             has_worked: self.has_worked.load(Ordering::Relaxed),
+            is_in_place: self.is_in_place.load(Ordering::Relaxed),
         }
     }
 }
@@ -58,12 +75,19 @@ pub struct Outgrown {
     took_bytes: u64,
     share_bytes: u64,
     has_worked: bool,
+    is_in_place: bool,
 }
 
 impl Outgrown {
     /// As [`Self::parse`] reads it.
     pub fn text(&self) -> String {
-        format!("{} {} {} {}", self.worker, self.took_bytes, self.share_bytes, self.has_worked)
+        let Self { worker, took_bytes, share_bytes, has_worked, is_in_place } = self;
+        format!("{worker} {took_bytes} {share_bytes} {has_worked} {is_in_place}")
+    }
+
+    /// The failure of a process that cannot be replaced, or whose claims cannot be noted.
+    pub fn failure(&self, cause: Cause) -> Failure {
+        failure(cause, self.is_in_place)
     }
 
     /// `None`: it is no such text.
@@ -74,14 +98,15 @@ impl Outgrown {
             took_bytes: words.next()?.parse().ok()?,
             share_bytes: words.next()?.parse().ok()?,
             has_worked: words.next()?.parse().ok()?,
+            is_in_place: words.next()?.parse().ok()?,
         })
     }
 }
 
-/// What a worker of the job may take by itself, in bytes: `times` its share, but no more than there is.
-fn resident_bytes(config: &TransformConfig, job: &Job, times: u64) -> u64 {
-    let share = config.worker.resident_bytes(matches!(job.clean.with, CleanWith::Python { .. }));
-    (share * times).min(machine::memory_bytes() / 10 * 9).max(share)
+/// The failure of a worker: others, or this one, have committed partitions before.
+pub(super) fn failure(cause: Cause, in_place: bool) -> Failure {
+    let database = Database::Partitions { in_place };
+    Failure { step: None, run_id: None, cause: Box::new(cause), database }
 }
 
 /// Notes for a worker that is gone: the groups that it held are tried again alone and with more memory, or become poison.
@@ -112,19 +137,15 @@ pub async fn replace(config: &TransformConfig, url: &PgUrl, outgrown: &Outgrown)
             false => Ok(()),
         }
     };
-    noted.await.map_err(|cause| Failure {
-        step: None,
-        run_id: None,
-        cause: Box::new(cause),
-        database: Database::Partitions { in_place: config.in_place },
-    })
+    noted.await.map_err(|cause| outgrown.failure(cause))
 }
 
 impl Worker<'_> {
-    /// Sets what the worker may take for a group, `times` as much as for others.
+    /// Sets what the worker may take for a group, `times` as much as for others, but no more than there is.
     pub(super) fn allow(&self, times: u64) {
-        self.share.has_worked.store(true, Ordering::Relaxed);
-        self.share.resident.limit(resident_bytes(self.config, self.job, times));
+        let share = self.share;
+        share.has_worked.store(true, Ordering::Relaxed);
+        share.resident.limit((share.share_bytes * times).min(share.most_bytes));
     }
 
     /// What a group that was given more has left in memory is not charged to the next: the worker holds nothing while its
@@ -143,8 +164,9 @@ mod tests {
 
     #[test]
     fn a_worker_that_is_replaced_is_told_in_words_that_can_be_read() {
+        let worker = Uuid::now_v7();
         let outgrown =
-            Outgrown { worker: Uuid::now_v7(), took_bytes: 300, share_bytes: 256, has_worked: true };
+            Outgrown { worker, took_bytes: 300, share_bytes: 256, has_worked: true, is_in_place: false };
         assert_eq!(Outgrown::parse(&outgrown.text()), Some(outgrown));
         assert_eq!(Outgrown::parse("1 2 3"), None);
     }
