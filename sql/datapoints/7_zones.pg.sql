@@ -7,12 +7,17 @@
 --          chosen anew (sums/sums.pg.sql).
 create temp table rezoned (rows bigint) on commit drop;
 
--- The rows of this batch have their zones already, so new places need no update.
+-- The rows of this batch have their zones already, so nothing is looked at where there are no others.
 with updated as (
     update :"schema".datapoint_place_days as rollup
     set zone = moved.zone
     from pg_temp.moved
-    where moved.postcode = rollup.postcode and rollup.zone is distinct from moved.zone
+    where moved.postcode = rollup.postcode
+        and rollup.zone is distinct from moved.zone
+        and exists (
+            select from :"schema".datapoint_days as day
+            where not exists (select from pg_temp.completed where completed.record_id::date = day.date)
+        )
     returning 1
 )
 insert into pg_temp.rezoned (rows)

@@ -1,7 +1,8 @@
 -- Purpose: pack the months that have changed anew: for each place or zone, a line for each day and branch; and their days: for
 --          each zone, a line for each place and branch.
 -- Engine:  PostgreSQL 14 and later; a script (psql -v), inside the transaction of the promotion, after 7_zones.pg.sql
--- Inputs:  :"schema".datapoint_days, datapoint_place_days and datapoint_zone_days; pg_temp.atom_months.
+-- Inputs:  :"schema".datapoint_days, datapoint_place_days and datapoint_zone_days; :'schema', the same as a text;
+--          pg_temp.atom_months.
 -- Outputs: :"schema".datapoint_zone_points, datapoint_place_months and datapoint_zone_months for these months, or for all if a
 --          table was empty. A line has the postcode or the day of the month, hits, delta (nothing if unknown) and branch,
 --          separated by commas.
@@ -24,50 +25,59 @@ delete from :"schema".datapoint_place_months where month in (select month from p
 
 delete from :"schema".datapoint_zone_months where month in (select month from pg_temp.packed_months);
 
-insert into :"schema".datapoint_zone_points (date, zone, cells)
-select
-    rollup.date,
-    rollup.zone,
-    string_agg(
-        rollup.postcode || ',' || rollup.hits || ',' || coalesce(rollup.delta::text, '') || ',' || rollup.sbi, chr(10)
-    )
-from pg_temp.packed_months as packed
-    join :"schema".datapoint_place_days as rollup
-        on rollup.date >= packed.month and rollup.date < (packed.month + interval '1 month')::date
-where rollup.zone is not null
-group by rollup.date, rollup.zone
-order by rollup.date, rollup.zone;
+-- A "do" block cannot read psql variables, so it reads a setting.
+select set_config('merganser.schema', :'schema', true);
 
-insert into :"schema".datapoint_place_months (month, zone, postcode, hits, delta, cells)
-select
-    packed.month,
-    rollup.zone,
-    rollup.postcode,
-    sum(rollup.hits),
-    case when count(*) = count(rollup.delta) then sum(rollup.delta) end,
-    string_agg(
-        (rollup.date - packed.month + 1) || ',' || rollup.hits || ',' || coalesce(rollup.delta::text, '') || ','
-            || rollup.sbi,
-        chr(10)
-    )
-from pg_temp.packed_months as packed
-    join :"schema".datapoint_place_days as rollup
-        on rollup.date >= packed.month and rollup.date < (packed.month + interval '1 month')::date
-where rollup.zone is not null
-group by packed.month, rollup.zone, rollup.postcode
-order by packed.month, rollup.zone, rollup.postcode;
-
-insert into :"schema".datapoint_zone_months (month, zone, cells)
-select
-    packed.month,
-    rollup.zone,
-    string_agg(
-        (rollup.date - packed.month + 1) || ',' || rollup.hits || ',' || coalesce(rollup.delta::text, '') || ','
-            || rollup.sbi,
-        chr(10)
-    )
-from pg_temp.packed_months as packed
-    join :"schema".datapoint_zone_days as rollup
-        on rollup.date >= packed.month and rollup.date < (packed.month + interval '1 month')::date
-group by packed.month, rollup.zone
-order by packed.month, rollup.zone;
+-- A month at a time fits into the memory of a sort. Order by bytes is cheaper than that of a language, and nobody sees it.
+do $$
+declare
+    schema text := current_setting('merganser.schema');
+    month date;
+begin
+    for month in select packed.month from pg_temp.packed_months as packed order by packed.month
+    loop
+        execute format(
+            $insert$
+            insert into %1$I.datapoint_zone_points (date, zone, cells)
+            select date, zone collate "C", string_agg(concat_ws(',', postcode, hits, coalesce(delta::text, ''), sbi), chr(10))
+            from %1$I.datapoint_place_days
+            where date >= %2$L and date < %3$L and zone is not null
+            group by date, zone collate "C"
+            order by date, zone collate "C"
+            $insert$,
+            schema, month, (month + interval '1 month')::date
+        );
+        execute format(
+            $insert$
+            insert into %1$I.datapoint_place_months (month, zone, postcode, hits, delta, cells)
+            select
+                %2$L::date,
+                zone collate "C",
+                postcode collate "C",
+                sum(hits),
+                case when count(*) = count(delta) then sum(delta) end,
+                string_agg(concat_ws(',', date - %2$L + 1, hits, coalesce(delta::text, ''), sbi), chr(10))
+            from %1$I.datapoint_place_days
+            where date >= %2$L and date < %3$L and zone is not null
+            group by zone collate "C", postcode collate "C"
+            order by zone collate "C", postcode collate "C"
+            $insert$,
+            schema, month, (month + interval '1 month')::date
+        );
+        execute format(
+            $insert$
+            insert into %1$I.datapoint_zone_months (month, zone, cells)
+            select
+                %2$L::date,
+                zone collate "C",
+                string_agg(concat_ws(',', date - %2$L + 1, hits, coalesce(delta::text, ''), sbi), chr(10))
+            from %1$I.datapoint_zone_days
+            where date >= %2$L and date < %3$L
+            group by zone collate "C"
+            order by zone collate "C"
+            $insert$,
+            schema, month, (month + interval '1 month')::date
+        );
+    end loop;
+end
+$$;
