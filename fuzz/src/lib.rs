@@ -4,13 +4,17 @@
 mod archive;
 mod csv;
 mod document;
+mod file;
 mod name;
 mod parse;
+mod question;
 
 pub use archive::archive;
 pub use csv::csv;
 pub use document::document;
+pub use file::file;
 pub use name::name;
+pub use question::question;
 
 #[cfg(test)]
 mod tests {
@@ -45,6 +49,16 @@ mod tests {
     #[test]
     fn names() {
         replay("name", super::name);
+    }
+
+    #[test]
+    fn files() {
+        replay("file", super::file);
+    }
+
+    #[test]
+    fn questions() {
+        replay("question", super::question);
     }
 
     #[test]

@@ -7,7 +7,9 @@ use std::os::fd::AsRawFd;
 
 use arrow::array::AsArray;
 use arrow::datatypes::Int64Type;
-use merganser::dataset::{FailedRecord, Limits, ParseError, ParseInput, Parsed, RowBatch, Sink, SinkClosed};
+use merganser::dataset::{
+    Dataset, FailedRecord, Limits, Options, ParseError, ParseInput, Parsed, RowBatch, Sink, SinkClosed,
+};
 use merganser::datasets::oca::OCA;
 use merganser::datasets::oca::options::of_level;
 use rustix::fs::{MemfdFlags, memfd_create};
@@ -56,19 +58,30 @@ impl Sink for Written {
     }
 }
 
-/// Parses the bytes of a file.
+/// Parses the bytes of a court's file.
 pub fn parse(bytes: &[u8], level: u8, batch_records: usize) -> (Written, Result<Parsed, ParseError>) {
+    parse_as(&OCA, "a.zip", &of_level(level), bytes, batch_records)
+}
+
+/// Parses the bytes of a dataset's file with this name.
+pub fn parse_as(
+    dataset: &Dataset,
+    name: &str,
+    options: &Options,
+    bytes: &[u8],
+    batch_records: usize,
+) -> (Written, Result<Parsed, ParseError>) {
     // A file that exists nowhere, so a process that libFuzzer ends leaves nothing behind.
     let mut file = File::from(memfd_create("fuzz", MemfdFlags::CLOEXEC).expect("memory"));
     file.write_all(bytes).expect("memory");
     let path = format!("/proc/self/fd/{}", file.as_raw_fd());
     let input = ParseInput {
         path: path.as_ref(),
-        name: "a.zip",
-        tables: OCA.tables,
+        name,
+        tables: dataset.tables,
         file_no: 0,
-        options: &of_level(level),
-        secret: None,
+        options,
+        secret: Some("fuzz"),
         batch_records,
         limits: LIMITS,
         only_ordinals: &[],
@@ -76,6 +89,6 @@ pub fn parse(bytes: &[u8], level: u8, batch_records: usize) -> (Written, Result<
         holds_more: false,
     };
     let mut written = Written::default();
-    let parsed = (OCA.parse)(&input, &mut written);
+    let parsed = (dataset.parse)(&input, &mut written);
     (written, parsed)
 }

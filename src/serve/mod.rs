@@ -41,7 +41,7 @@ use self::current::Current;
 use self::job::{Done, ServeJob, nothing, perform};
 use self::metrics::ServeMetrics;
 use self::pool::Pool;
-use self::question::{AskFault, PlaceQuestion, read_postcode};
+use self::question::{AskFault, read_postcode};
 use self::reply::{json, refused, text};
 use self::snapshot::KnownPlaces;
 use self::texts::ServedTexts;
@@ -54,6 +54,7 @@ use crate::words::hex;
 
 pub use self::outlines::{OUTLINES_MOST_BYTES, Outlines, OutlinesFault};
 pub use self::pool::PoolLimits;
+pub use self::question::PlaceQuestion;
 
 /// The content security policy: a browser may use only what this server provides.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; \

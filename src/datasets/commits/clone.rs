@@ -71,15 +71,15 @@ impl<R: BufRead> CloneStream<R> {
             return Ok(CloneItem::End);
         }
         if size > self.max_bytes {
-            let skipped = io::copy(&mut (&mut self.stream).take(size + 1), &mut io::sink())?;
+            let skipped = io::copy(&mut (&mut self.stream).take(size.saturating_add(1)), &mut io::sink())?;
             self.bytes += skipped;
-            return Ok(match skipped == size + 1 {
+            return Ok(match skipped.checked_sub(1) == Some(size) {
                 true => CloneItem::TooLarge(sha.to_owned(), size),
                 false => CloneItem::Broken,
             });
         }
-        let mut object = Vec::with_capacity(size as usize + 1);
-        (&mut self.stream).take(size + 1).read_to_end(&mut object)?;
+        let mut object = Vec::new();
+        (&mut self.stream).take(size.saturating_add(1)).read_to_end(&mut object)?;
         self.bytes += object.len() as u64;
         Ok(match object.pop() {
             Some(b'\n') if object.len() as u64 == size => CloneItem::Object(sha.to_owned(), object),
@@ -87,12 +87,12 @@ impl<R: BufRead> CloneStream<R> {
         })
     }
 
-    /// A line, without its end; `None`: there is no whole one.
+    /// A line, without its end; `None`: there is no whole one that is text.
     fn line(&mut self) -> io::Result<Option<String>> {
-        let mut line = String::new();
-        (&mut self.stream).take(LINE_BYTES).read_line(&mut line)?;
+        let mut line = Vec::new();
+        (&mut self.stream).take(LINE_BYTES).read_until(b'\n', &mut line)?;
         self.bytes += line.len() as u64;
-        Ok(line.strip_suffix('\n').map(str::to_owned))
+        Ok(line.strip_suffix(b"\n").and_then(|line| String::from_utf8(line.to_vec()).ok()))
     }
 }
 
