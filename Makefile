@@ -1,12 +1,14 @@
 # The words a person types; `make` alone lists them.
 
-# Kept outside of the checkout, so that a second clone builds nothing again but the crate itself.
+# What is compiled on the way is kept outside of the checkout, so that a second clone builds nothing again but the crate
+# itself. The programs are its own: one clone's tests never run another one's program.
 MERGANSER_CACHE ?= $(HOME)/.cache/merganser
 DUCKDB_LIB_DIR ?= $(MERGANSER_CACHE)/libduckdb-1.5.6
-CARGO_TARGET_DIR ?= $(MERGANSER_CACHE)/target
+CARGO_BUILD_BUILD_DIR ?= $(MERGANSER_CACHE)/target
+CARGO_TARGET_DIR := $(CURDIR)/target
 # Tests wait for servers now and then: one more at once than there are processors.
 RUST_TEST_THREADS ?= $(shell expr $$(nproc) + 1)
-export MERGANSER_CACHE DUCKDB_LIB_DIR CARGO_TARGET_DIR RUST_TEST_THREADS
+export MERGANSER_CACHE DUCKDB_LIB_DIR CARGO_BUILD_BUILD_DIR CARGO_TARGET_DIR RUST_TEST_THREADS
 
 .PHONY: help build demo dist image session test test-dist compare soak fuzz deny bench bench-full bench-peers
 
@@ -16,10 +18,7 @@ help: ## list these words
 build: ## install what is missing, build target/release/merganser
 	@scripts/setup build
 	cargo build --release --locked
-	@mkdir -p target/release
-	@for file in "$(CARGO_TARGET_DIR)/release/merganser" "$(DUCKDB_LIB_DIR)/libduckdb.so"; do \
-		cmp -s "$$file" "target/release/$${file##*/}" || install -m 755 "$$file" target/release/ || exit 1; \
-	done
+	@cmp -s "$(DUCKDB_LIB_DIR)/libduckdb.so" target/release/libduckdb.so || install -m 755 "$(DUCKDB_LIB_DIR)/libduckdb.so" target/release/
 
 demo: build ## run the whole pipeline on made-up data, on a private database
 	@target/release/merganser demo
@@ -34,7 +33,7 @@ image: dist ## build the container image, without a daemon and without a base im
 
 session: build ## build the second program that docs/session.md plays with
 	cargo build --release --locked --example older-merganser
-	@install -m 755 "$(CARGO_TARGET_DIR)/release/examples/older-merganser" target/release/
+	@install -m 755 target/release/examples/older-merganser target/release/
 
 test: ## install what is missing, check format and lints, run every test
 	@scripts/setup test

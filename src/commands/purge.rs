@@ -146,10 +146,11 @@ async fn delete(
     let transaction = connection.transaction().await.map_err(failed)?;
     let rows = watch.answers("purge", delete_and_verify(context, &transaction, removed)).await?;
     let total = rows.iter().map(|(_, rows)| *rows).sum::<i64>();
-    let (what, mut details) = (
-        format!("{total} rows of deleted {}s", context.dataset().record),
-        json!({ "rows": rows, "objects": objects }),
-    );
+    let what = match removed {
+        Some(_) => format!("{total} rows of a person"),
+        None => format!("{total} rows of deleted {}s", context.dataset().record),
+    };
+    let mut details = json!({ "rows": rows, "objects": objects });
     if sums_are_there(context.dataset(), &transaction, &context.target.database.schema).await? {
         details["sums"] = true.into();
     }

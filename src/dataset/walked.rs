@@ -53,6 +53,8 @@ pub struct HistoryFeed {
     pub person: PersonRemoval,
     /// The archive name of answers of a history: closed at this time, with a counter for parts of the same time.
     pub part_name: fn(i64, Timestamp, usize) -> String,
+    /// Whether a part with this name is kept in the archive; what comes from a clone is read there again.
+    pub is_archived: fn(&str) -> bool,
 }
 
 /// The owner of a history, and its location.

@@ -280,7 +280,7 @@ fn next(run: &Value, open: u64, all: u64, list: bool) -> String {
         _ if number(run, "files_failed") > 0 && list => format!("Next: merganser status {id}\n"),
         _ if number(run, "files_failed") > 0 => {
             format!(
-                "{}Files that could not be read to their end: ask the sender for them again; the next run takes them up.\n",
+                "{}Files that could not be read to their end: have them put right at the source; the next run takes them up.\n",
                 failures.unwrap_or_default()
             )
         }

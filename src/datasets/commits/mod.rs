@@ -161,6 +161,7 @@ const WALKED: HistoryFeed = HistoryFeed {
         without: person::without,
     },
     part_name,
+    is_archived: |name| name.ends_with(ANSWERS),
 };
 
 /// `9001.20261126T182001.000.ndjson.zst`: the number of a repository, when the part was closed, and the so-manieth of that run.

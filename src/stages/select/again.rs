@@ -23,6 +23,10 @@ pub(super) async fn only_matching(
     let gone = gone.into_iter().filter(|name| glob.is_match(name) && !all.contains(name));
     let gone: Vec<_> = gone.collect();
     files.retain(|file| glob.is_match(&file.name));
+    // What was read of a clone is only worth a word where nothing else matches.
+    let (lost, read_of_clones): (Vec<_>, Vec<_>) =
+        gone.into_iter().partition(|name| is_archived(context, name));
+    let gone = if lost.is_empty() && files.is_empty() { read_of_clones } else { lost };
     if !gone.is_empty() {
         no_longer_there(context, &gone, files.is_empty(), "it is not processed again")?;
     }
@@ -123,16 +127,33 @@ async fn may_be_retried(context: &RunContext, record: i64) -> Result<(), Cause> 
     Ok(())
 }
 
+/// Is a file of this name kept in the archive?
+fn is_archived(context: &RunContext, name: &str) -> bool {
+    context.dataset().walked.is_none_or(|feed| (feed.is_archived)(name))
+}
+
 /// Handles files that the ledger knows but that the archive lacks, or has with other content: an error if there are no
 /// others.
 fn no_longer_there(context: &RunContext, names: &[String], all: bool, meanwhile: &str) -> Result<(), Cause> {
-    let message = format!(
-        "{} is in the ledger, but no longer as it was in the archive {}",
-        shorten(names),
-        context.url()
-    );
+    let (message, hint) = match names.iter().any(|name| is_archived(context, name)) {
+        true => (
+            format!(
+                "{} is in the ledger, but no longer as it was in the archive {}",
+                shorten(names),
+                context.url()
+            ),
+            "put it back there, then try again".to_owned(),
+        ),
+        false => (
+            format!("{} was read of a clone, which is not archived", shorten(names)),
+            format!(
+                "merganser run {} --source git:DIR --reprocess PATTERN --force reads it there again",
+                context.dataset().name
+            ),
+        ),
+    };
     if all {
-        return Err(Cause::Refused { message, hint: Some("put it back there, then try again".into()) });
+        return Err(Cause::Refused { message, hint: Some(hint) });
     }
     tracing::warn!(run_id = %context.run_id, "{message}: {meanwhile}");
     Ok(())

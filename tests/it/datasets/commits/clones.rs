@@ -24,6 +24,10 @@ async fn the_tables_say_what_git_says() {
     );
     // What no branch leads to is none of it, and what another branch leads to only if it is asked for.
     world.run(&[]).await.exits(0).says("Nothing new");
+    // A clone is no lost part of the archive.
+    let again = ["reprocess", "commits", "harbour__lighthouse*", "--force"];
+    let again = pipeline.start_other(&again, &[("MERGANSER_EMAIL_KEY", KEY)]).await.expect("it is over");
+    again.exits(1).says("was read of a clone, which is not archived").says("--reprocess PATTERN");
     world.run(&["--branches", "all"]).await.exits(0);
     for name in ["lighthouse", "oddities", "replaced", "detached"] {
         world.holds(&format!("harbour/{name}"), &["--branches"]).await;
