@@ -33,6 +33,7 @@ pub async fn run(context: &RunContext, progress: &mut Progress) -> Result<RunOut
     inputs::copy(context).await?;
     progress.step("select");
     let selected = select::select(context, gathered.as_ref()).await?;
+    progress.has_no_file = selected.has_none();
     for batch in selected.into_batches(processing.batch_bytes, processing.is_one_batch(target)) {
         load::analyze(context, &std::mem::take(&mut progress.grown)).await;
         one_batch(context, progress, batch).await?;

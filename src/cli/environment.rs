@@ -5,9 +5,11 @@ use std::collections::HashSet;
 use std::ffi::{OsStr, OsString};
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{Arg, Command, CommandFactory, Error, FromArgMatches};
+use clap::{Arg, ArgMatches, Command, CommandFactory, Error, FromArgMatches};
 
 use crate::cli::Cli;
+use crate::dataset::Dataset;
+use crate::datasets::OwnOptions;
 use crate::version;
 
 /// Names of the job that this program takes over from, and the variable that each of them stands for. Its
@@ -51,7 +53,19 @@ pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Cli, Error> {
         return Err(command.error(ErrorKind::InvalidUtf8, message));
     }
     let matches = matches.map_err(|error| name_the_variable(&mut command, &words, error))?;
+    if let Some((option, owner, dataset)) = foreign(&matches) {
+        let message = format!("{option} is an option of {owner}, and {dataset} does not have it");
+        return Err(command.error(ErrorKind::UnknownArgument, message));
+    }
     Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
+}
+
+/// An option on the command line that the named dataset does not have, and the one that has it.
+fn foreign(matches: &ArgMatches) -> Option<(String, &'static str, &'static str)> {
+    let (_, given) = matches.subcommand()?;
+    let dataset = given.try_get_one::<&'static Dataset>("dataset").ok().flatten()?;
+    let (option, owner) = OwnOptions::foreign(dataset, given)?;
+    Some((option, owner, dataset.name))
 }
 
 /// A variable that we or our libraries read as text, but whose value is not text: it would be ignored as if it were unset. The

@@ -297,6 +297,7 @@ pub enum LogFormat {
 }
 
 #[derive(Args)]
+#[command(next_help_heading = "Every command")]
 pub struct Output {
     /// How events are written [default: text with progress bars on a terminal, otherwise json]
     #[arg(long, env = "MERGANSER_LOG_FORMAT", global = true, value_name = "FORMAT")]

@@ -66,6 +66,7 @@ pub struct RetryArgs {
 
 /// Which files a run takes.
 #[derive(Args)]
+#[command(next_help_heading = "Which files a run takes")]
 pub struct FilesArgs {
     /// Where new files come from: sftp://USER@HOST/DIR, dir:PATH or s3://BUCKET/PREFIX; for histories, https://HOST of an API, or git:DIR
     #[arg(long, env = "MERGANSER_SOURCE", value_name = "URL", hide_env_values = true)]
@@ -121,6 +122,7 @@ pub struct AdoptArgs {
 }
 
 #[derive(Args)]
+#[command(next_help_heading = "Processing")]
 pub struct Processing {
     #[command(flatten)]
     pub own: datasets::OwnOptions,

@@ -16,6 +16,7 @@ pub(super) fn dataset() -> impl TypedValueParser<Value = &'static Dataset> {
 }
 
 #[derive(Args)]
+#[command(next_help_heading = "The database")]
 pub struct DatabaseArgs {
     /// PostgreSQL: a URL, or `embedded` (`embedded:DIR`) for a private one that this tool starts and stops
     #[arg(long, env = "DATABASE_URL", value_name = "URL", hide_env_values = true)]
@@ -29,6 +30,7 @@ pub struct DatabaseArgs {
 }
 
 #[derive(Args)]
+#[command(next_help_heading = "The store")]
 pub struct StoreArgs {
     /// Where raw files, staging CSVs and public CSVs go: file:PATH or s3://BUCKET/PREFIX
     #[arg(long, env = "MERGANSER_STORE", value_name = "URL", hide_env_values = true)]
@@ -46,6 +48,7 @@ pub struct StoreArgs {
 
 /// How rows and files move between the database, the store and this machine.
 #[derive(Args)]
+#[command(next_help_heading = "Files and public files")]
 pub struct MovingArgs {
     /// How CSVs get from the store into the database, and the public ones back
     #[arg(long, env = "MERGANSER_LOAD_VIA", default_value = "auto", value_name = "WAY")]

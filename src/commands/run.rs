@@ -73,6 +73,7 @@ async fn told(config: RunConfig, others: Option<&Listeners>, report: &Report) ->
         timings: progress.timings,
         plan: progress.plan,
         walked: progress.walked,
+        has_no_file: progress.has_no_file,
         rows: progress.rows,
         quiet_days: progress.quiet_days,
         duration: started.elapsed(),

@@ -48,6 +48,8 @@ pub struct Summary {
     pub plan: Option<GatheredPlan>,
     /// The cost of asking for histories, and what is left.
     pub walked: Option<WalkedSoFar>,
+    /// The source has no file of the dataset, done or not.
+    pub has_no_file: bool,
     /// The number of rows of each table.
     pub rows: BTreeMap<String, i64>,
     /// Nothing new has arrived for this many days, and this run reports it.
@@ -93,6 +95,13 @@ pub fn render(summary: &Summary) -> String {
         }
     }
     let _ = writeln!(text, "{}", outcome(summary));
+    if summary.has_no_file {
+        let _ = writeln!(
+            text,
+            "Next: see that --source is right; merganser check {} says what is there",
+            summary.dataset
+        );
+    }
     if let Some(published) = &summary.published {
         let newest = published.newest().map(|newest| format!("; the newest run date is {newest}"));
         let _ = writeln!(text, "Published {}{}.", published.what(), newest.unwrap_or_default());
@@ -198,6 +207,7 @@ pub fn outcome(summary: &Summary) -> String {
                     "Nothing to do: these files are done without a failure (--force takes them too)"
                 }
                 Kind::Retry => "Nothing to retry: no such failed record is open",
+                _ if summary.has_no_file => "Nothing was loaded: the source has no file of the dataset",
                 _ => "Nothing new: every file of the source is done",
             };
             format!("{why}. The database is unchanged.")

@@ -8,6 +8,9 @@ pub mod nass;
 pub mod oca;
 pub mod samples;
 
+use clap::Args as _;
+use clap::parser::ValueSource;
+
 use crate::dataset::{Dataset, Options};
 
 /// Every dataset of this program: command line, help and tests use this list.
@@ -68,6 +71,27 @@ impl OwnOptions {
 }
 
 impl OwnOptions {
+    /// An option that somebody typed and that another dataset alone has, and that dataset: it would not be looked at.
+    /// A variable of the environment may be there for all of them.
+    pub fn foreign(dataset: &Dataset, given: &clap::ArgMatches) -> Option<(String, &'static str)> {
+        let options = |augment: fn(clap::Command) -> clap::Command| augment(clap::Command::new("options"));
+        let owners = [
+            ("oca", options(oca::options::OcaOptions::augment_args)),
+            ("nass", options(nass::options::NassOptions::augment_args)),
+            ("commits", options(commits::options::CommitsOptions::augment_args)),
+            ("catalog", options(catalog::options::CatalogOptions::augment_args)),
+            ("metrics", options(metrics::options::MetricsOptions::augment_args)),
+        ];
+        let is_typed = |option: &&clap::Arg| {
+            let id = option.get_id().as_str();
+            given.try_contains_id(id).is_ok() && given.value_source(id) == Some(ValueSource::CommandLine)
+        };
+        owners.iter().filter(|(owner, _)| *owner != dataset.family()).find_map(|(owner, options)| {
+            let option = options.get_arguments().find(is_typed)?;
+            Some((format!("--{}", option.get_long()?), *owner))
+        })
+    }
+
     /// The table that a dataset goes into, with its schema, if the options name another one than its own.
     ///
     /// # Errors

@@ -46,6 +46,8 @@ pub struct Progress {
     pub plan: Option<GatheredPlan>,
     /// The cost of asking for histories, and what is left.
     pub walked: Option<WalkedSoFar>,
+    /// The source has no file of the dataset, done or not.
+    pub has_no_file: bool,
     /// The final number of rows of each table.
     pub rows: BTreeMap<String, i64>,
     /// Nothing new has arrived for this many days, and this run reports it.

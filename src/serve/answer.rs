@@ -38,6 +38,8 @@ pub struct PlaceAnswer {
     pub dates: Vec<Date>,
     /// The last day that is loaded, for datasets whose records come late; the timeline has no later days.
     pub as_of: Option<Date>,
+    /// The number of days in the question that are not loaded: nothing is known of them.
+    pub not_loaded: usize,
     /// The number of places within the radius.
     pub places: usize,
     pub stats: Vec<Stat>,
@@ -130,16 +132,18 @@ pub async fn answer(
         return Ok(Answered::NothingLoaded);
     };
     let Some(centre) = current.1.find(&question.postcode) else { return Ok(Answered::NoSuchPlace) };
-    let loaded = match texts.served.sums {
-        Some(_) => find_loaded(&transaction, &loaded, question).await?,
-        None => ServedDays { days: question.dates.clone(), ..ServedDays::default() },
-    };
+    let mut loaded = find_loaded(&transaction, &loaded, question).await?;
+    let not_loaded = question.dates.len() - loaded.days.len();
+    if texts.served.sums.is_none() {
+        // Each day that is asked for has an answer, and is compared with what its rows say.
+        loaded = ServedDays { days: question.dates.clone(), ..ServedDays::default() };
+    }
     let found = match texts.min_count {
         0 => exact_answer(&transaction, &statements, &current.1, centre, (question, &loaded)).await?,
         least => protected(&transaction, &atoms, &current.1, centre, (question, &loaded, least)).await?,
     };
     let Some(mut answer) = found else { return Ok(Answered::TooManyBranches) };
-    answer.as_of = loaded.as_of;
+    (answer.as_of, answer.not_loaded) = (loaded.as_of, not_loaded);
     transaction.commit().await?;
     let (version, dataset) = (current.0.clone(), texts.dataset.name);
     let truncated = answer.points_total > answer.points.len() as i64;
@@ -334,6 +338,7 @@ fn begun(totals: Totals, question: &PlaceQuestion, centre: &ServedPlace, places:
         radius_km: question.radius_km,
         dates: question.dates.clone(),
         as_of: None,
+        not_loaded: 0,
         places,
         stats: totals.stats(),
         timeline: totals.timeline(),

@@ -28,6 +28,8 @@ pub use done::{leave_out_archived, leave_out_done};
 #[derive(Debug)]
 pub struct Selected {
     files: Vec<SelectedFile>,
+    /// The source has files of other names alone, or none.
+    has_none: bool,
 }
 
 /// A file of the source.
@@ -82,6 +84,11 @@ impl Selected {
     /// How many files there are.
     pub fn len(&self) -> usize {
         self.files.len()
+    }
+
+    /// Does the source have no file of the dataset at all, done or not?
+    pub fn has_none(&self) -> bool {
+        self.has_none
     }
 
     /// Splits the files into batches of at most `bytes` (a larger file is a batch of its own). A run
@@ -153,7 +160,8 @@ pub async fn select(context: &RunContext, gathered: Option<&Gathered>) -> Result
     let details = json!({ "names": names, "files": ours, "selected": files.len() });
     step.done(&what, files.len() as u64, bytes, details).await?;
     fault::point!("select.end");
-    Ok(Selected { files })
+    let has_none = ours == 0 && files.is_empty() && matches!(context.selection(), Selection::New);
+    Ok(Selected { files, has_none })
 }
 
 /// The files of the dataset in a listing, in the order in which they count.
@@ -241,7 +249,7 @@ mod tests {
             known: None,
             problem: None,
         });
-        Selected { files: files.collect() }
+        Selected { files: files.collect(), has_none: false }
     }
 
     #[test]

@@ -99,4 +99,5 @@ fn next_steps(place: &DemoPlace, sheets: &Path) {
     );
     say_line!("   {tool} undo last {options}");
     say_line!("   {tool} --help");
+    place.say_how_to_remove();
 }

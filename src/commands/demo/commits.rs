@@ -174,4 +174,5 @@ fn next_steps(place: &DemoPlace, clones: &Path) {
     say_line!("   {tool} reprocess commits '*' --force --projects {list} {options}");
     say_line!("      (the answers are in the archive: no request is made)");
     say_line!("   ls {}/store/public/commits", place.dir.display());
+    place.say_how_to_remove();
 }

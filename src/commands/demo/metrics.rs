@@ -104,4 +104,5 @@ fn next_steps(place: &DemoPlace) {
     say_line!("      (nothing new: the tables that it reads are the same)");
     say_line!("   {tool} run metrics --as-of 2025-09 {}", place.options());
     say_line!("   ls {dir}/store/public/metrics");
+    place.say_how_to_remove();
 }

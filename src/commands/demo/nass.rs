@@ -219,4 +219,5 @@ fn next_steps(place: &DemoPlace) {
         "      (real ones; https://quickstats.nass.usda.gov/api sends a key by e-mail, free of charge)"
     );
     say_line!("   {tool} --help");
+    place.say_how_to_remove();
 }

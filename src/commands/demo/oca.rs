@@ -119,4 +119,5 @@ fn next_steps(place: &DemoPlace, has_failures: bool) {
     );
     say_line!("   {tool} reprocess oca '*Initial*' --force {places}");
     say_line!("   {tool} --help");
+    place.say_how_to_remove();
 }

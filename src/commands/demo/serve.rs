@@ -63,5 +63,11 @@ pub async fn demo(args: &DemoArgs, report: &Report) -> Result<Exit, Failure> {
     .await;
     server.close().await;
     served?;
+    let (tool, database) = (DemoPlace::tool(), &place.database_url);
+    say_line!("\n4. What to try next:");
+    say_line!("   {tool} serve --database-url {database}");
+    say_line!("      (the same again, without loading)");
+    say_line!("   {tool} status last --database-url {database}");
+    place.say_how_to_remove();
     Ok(Exit::Done)
 }

@@ -70,4 +70,5 @@ fn next_steps(place: &DemoPlace) {
     say_line!("   change a name in {dir}/curated/projects.csv, then");
     say_line!("   {tool} build {dir}/site.toml --explain {places}");
     say_line!("   {tool} build {dir}/site.toml --check {places}");
+    place.say_how_to_remove();
 }

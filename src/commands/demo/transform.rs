@@ -131,4 +131,5 @@ fn next_steps(place: &DemoPlace, job: &Path) {
             format!("{tool} transform {action} {job} --database-url {database} {more}").trim_end()
         );
     }
+    place.say_how_to_remove();
 }

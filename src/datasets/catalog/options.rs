@@ -8,6 +8,7 @@ use crate::dataset::links::{Links, LinksPlan};
 
 /// Options of the dataset `catalog`.
 #[derive(clap::Args, Clone, Debug)]
+#[command(next_help_heading = "Options of catalog")]
 pub struct CatalogOptions {
     /// catalog: look whether anybody is at the addresses of the sheets; a row fails where nobody is
     #[arg(long, env = "MERGANSER_CHECK_LINKS", value_parser = BoolishValueParser::new())]

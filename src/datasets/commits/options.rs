@@ -25,6 +25,7 @@ const WAIT_SECONDS: u64 = 300;
 
 /// As they are typed.
 #[derive(clap::Args, Clone, Debug)]
+#[command(next_help_heading = "Options of commits")]
 pub struct CommitsOptions {
     /// commits: the list of projects, a CSV with the columns project and repository (OWNER/NAME or an address), or the word
     /// catalog: those of the table catalog_projects [default: with --source git:DIR, every clone in it]

@@ -6,6 +6,7 @@ use crate::dataset::Options;
 
 /// Options of the dataset `metrics`.
 #[derive(clap::Args, Clone, Debug)]
+#[command(next_help_heading = "Options of metrics")]
 pub struct MetricsOptions {
     /// metrics: the last month that counts [default: the last whole month]
     #[arg(long, env = "MERGANSER_AS_OF", value_name = "YYYY-MM")]

@@ -42,6 +42,7 @@ const FIRST_YEAR: i16 = 1850;
 
 /// The options as they are typed.
 #[derive(clap::Args, Clone, Debug)]
+#[command(next_help_heading = "Options of nass")]
 pub struct NassOptions {
     /// nass: the first year
     #[arg(long = "from", value_name = "YEAR")]

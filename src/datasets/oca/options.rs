@@ -19,6 +19,7 @@ const SECONDS: u64 = 600;
 
 /// As they are typed.
 #[derive(clap::Args, Clone, Debug)]
+#[command(next_help_heading = "Options of oca")]
 pub struct OcaOptions {
     /// Access level of the feed: 2 has street addresses, 1 does not
     #[arg(long, env = "MODE", default_value = "1", value_name = "1|2")]
@@ -32,6 +33,7 @@ pub struct OcaOptions {
 
 /// How addresses get coordinates, as it is typed.
 #[derive(clap::Args, Clone, Debug, Default)]
+#[command(next_help_heading = "Geocoding")]
 pub struct GeocodeOptions {
     /// Which geocoders to ask, in this order: pad, geosearch, census; or none [default: pad if the store has
     /// a reference]

@@ -76,7 +76,7 @@ function show(answer, from, to) {
   at('words').textContent = `${counts} within ${number.format(answer.radius_km)} km of ${answer.postcode}`
     + `${compared ? `, ${compared} ${before}` : ''}, ${from === to ? `on ${day(from)}` : `from ${day(from)} to ${day(to)}`}`
     + `${answer.as_of ? `, as of ${day(answer.as_of)}` : ''}.`;
-  at('more').textContent = `${number.format(answer.places)} postcodes lie within the radius; ${number.format(answer.points_total)} ${dataset().min_count ? 'zones' : 'of them'} have ${several}.${late(answer)}${leftOut(answer.suppressed)}`;
+  at('more').textContent = `${number.format(answer.places)} postcodes lie within the radius; ${number.format(answer.points_total)} ${dataset().min_count ? 'zones' : 'of them'} have ${several}.${missing(answer)}${late(answer)}${leftOut(answer.suppressed)}`;
   const branches = [...answer.stats].sort((a, b) => a.sbi.localeCompare(b.sbi, 'en', { numeric: true }));
   at('stats').replaceChildren(...branches.map((stat) => row([stat.sbi, number.format(stat.total), counted(stat.delta),
     stat.percentage === null ? '' : signed.format(stat.percentage)])));
@@ -90,6 +90,12 @@ function show(answer, from, to) {
   at('told').hidden = false;
   draw(answer);
   offer(answer);
+}
+
+// Days that are not loaded count nothing, which is not the same as a day without anything.
+function missing({ not_loaded: days, dates }) {
+  if (!days || days === dates.length) return days ? ' None of these days is loaded.' : '';
+  return ` ${days === 1 ? 'One of these days is' : `${number.format(days)} of these days are`} not loaded.`;
 }
 
 // Days that are not loaded yet are unknown, not empty.

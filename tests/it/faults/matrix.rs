@@ -12,10 +12,8 @@ use super::report;
 use super::world::World;
 use crate::support::{self, postgres};
 
-/// With this variable every attack is carried out, as the continuous integration does; without it, a kill at each point
-/// and some of the others.
-const ALL: &str = "MERGANSER_TEST_ALL_FAULTS";
-/// Without the variable, one of so many others is carried out; none at all would hide a fault that is like no kill.
+/// A kill is carried out at each point, and one of so many other attacks unless all are tried; none at all would hide a fault
+/// that is like no kill.
 const SOME: usize = 4;
 /// Attacks at once.
 const AT_ONCE: usize = 4;
@@ -43,7 +41,7 @@ fn attacks(world: &World, fault: Fault) -> Vec<Attack> {
 
 /// The attacks that are carried out.
 fn chosen(all: &[Attack]) -> Vec<Attack> {
-    let has_all = std::env::var_os(ALL).is_some() || report::is_written();
+    let has_all = support::tries_all() || report::is_written();
     let is_chosen = |(place, attack): &(usize, &Attack)| {
         has_all || place % SOME == 0 || (attack.fault == Fault::Kill && attack.time == 1)
     };

@@ -11,11 +11,14 @@ use futures_util::{StreamExt, stream};
 use super::attack::{cluster, disconnect};
 use crate::commands::undo::weeks::{everything, last_run};
 use crate::engine::readers::{ask, case};
+use crate::support;
 use crate::support::extract::Extract;
 use crate::support::held::held;
 use crate::support::pipeline::Pipeline;
 use crate::support::postgres::TestDatabase;
 
+/// One of so many undos is cut off, unless all are tried; at each point one is killed.
+const SOME: usize = 4;
 /// The number of undos at once.
 const AT_ONCE: usize = 4;
 
@@ -71,6 +74,14 @@ async fn an_undo_is_broken_at_every_point() {
         }
         attacks.extend([Fault::Kill, Fault::Cut].map(|fault| (fault, point.clone(), place >= committed)));
     }
+    if !support::tries_all() {
+        let mut place = 0;
+        attacks.retain(|(fault, ..)| {
+            place += 1;
+            *fault == Fault::Kill || place % SOME == 0
+        });
+    }
+    let all = attacks.len();
     let states = Arc::new([after.1.clone(), undone.1.clone()]);
     let broken: Vec<_> = stream::iter(attacks)
         .map(|(fault, point, is_undone)| {
@@ -122,7 +133,7 @@ async fn an_undo_is_broken_at_every_point() {
         .buffer_unordered(AT_ONCE)
         .collect()
         .await;
-    assert!(broken.len() > 40, "{}", broken.len());
+    assert!(broken.len() == all && all > 20, "{} of {all}", broken.len());
 }
 
 /// A reader that runs one query over all tables, all the time.

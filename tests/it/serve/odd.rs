@@ -26,6 +26,20 @@ async fn each_branch_that_was_loaded_can_be_asked_for() {
 }
 
 #[tokio::test]
+async fn it_is_said_how_many_days_of_a_question_are_not_loaded() {
+    let pipeline = loaded("serve days not loaded", "500", "50").await;
+    let postcode = pipeline.one("select min(postcode) from datapoint_places").await;
+    let serving = Serving::start(&pipeline.database.url(), &[]).await.ready().await;
+    for (days, not_loaded, asked) in
+        [("2013-01-15..2013-01-31", 0, 17), ("2013-02-20..2013-02-28", 5, 9), ("2030-01-15", 1, 1)]
+    {
+        let answer = serving.get(&format!("/api/{postcode}/{days}")).await.json();
+        let timeline = answer["timeline"].as_array().unwrap().len();
+        assert_eq!((&answer["not_loaded"], timeline), (&serde_json::json!(not_loaded), asked), "{days}");
+    }
+}
+
+#[tokio::test]
 async fn more_branches_than_an_answer_may_have_are_refused_in_words() {
     let pipeline = loaded("serve many branches", "500", "50").await;
     let postcode = pipeline.one("select min(postcode) from datapoint_places").await;

@@ -51,7 +51,7 @@ async fn a_source_that_is_not_there_or_empty() {
         .says("The database is unchanged.");
     // The folder has no file of this dataset: nothing new, and a message about it.
     fs::write(pipeline.source().join("notes.txt"), "").unwrap();
-    pipeline.run().await.exits(0).says("has no file of oca");
+    pipeline.run().await.exits(0).says("has no file of oca").says("Nothing was loaded");
     assert_eq!(pipeline.one("select to_regclass('oca_index')").await, "NULL");
 }
 

@@ -65,6 +65,12 @@ where
     command
 }
 
+/// Whether everything is tried, as the continuous integration does; without this variable, what takes minutes and seldom says
+/// anything new is tried in part.
+pub fn tries_all() -> bool {
+    std::env::var_os("MERGANSER_TEST_ALL").is_some()
+}
+
 /// The program whose parser has a rule that was wrong (tests/it/docs/props/older-merganser.rs).
 ///
 /// # Panics
