@@ -1,4 +1,4 @@
-//! Numbers, sizes and times as people read them.
+//! Texts from values: numbers, sizes and times as people read them, and what formats write (hexadecimal, base64, CSV).
 
 use std::borrow::Cow;
 use std::time::{Duration, Instant};

@@ -2,7 +2,7 @@
 -- Engine:  DuckDB
 -- Inputs:  none; the parser appends rows to these tables, the columns in this order.
 -- Outputs: one table for each production table that the parser fills, and oca_addresses_geocoded, a view of the addresses with the columns that
---          geocode/apply.duckdb.sql fills; files, records and failed are in staged/1_tables.duckdb.sql.
+--          geocode/apply.duckdb.sql fills; files, records and failed are in the part tables of staged/staged.duckdb.sql.
 -- Numerics are text: they keep the digits and the scale that they came with (rule 6).
 
 create table oca_index (

@@ -40,7 +40,11 @@ const ELSEWHERE: [(&str, &str, &str); 19] = [
     ("README.md", "pip install", "released::wheel installs it so"),
     ("docs/catalog.md", "merganser demo catalog", "datasets::catalog::demo"),
     ("docs/catalog.md", "merganser demo metrics", "datasets::metrics::demo"),
-    ("docs/catalog.md", "--sheet projects.csv", "datasets::catalog::sheets, over addresses of this machine"),
+    (
+        "docs/catalog.md",
+        "--sheet projects.csv",
+        "datasets::catalog::by_address, over addresses of this machine",
+    ),
     ("docs/datasets/commits.md", "merganser demo commits", "datasets::commits::demo"),
     ("docs/datasets/nass.md", "merganser demo nass", "datasets::nass::demo"),
     ("docs/engines.md", "#SBATCH", "needs Slurm; docs::deploy reads it"),

@@ -169,13 +169,14 @@ fn the_session_of_the_documents_is_true() {
                 assert_eq!(
                     plain(&printed, &mut real_runs),
                     page,
-                    "{PAGE} says\n{text}\nand it was\n{printed}"
+                    "{PAGE} says\n{text}\nand it was\n{printed}\n\
+                     {WRITE}=1 cargo test --features failpoints --test it docs::session writes what it was"
                 );
                 printed.clear();
                 compared += 1;
             }
             Part::Text(_) | Part::Commands(_) => {
-                assert_eq!(printed, "", "{PAGE} does not show what a block prints");
+                assert_eq!(printed, "", "{PAGE} has no block of output for what a block of commands prints");
                 if let Part::Commands(_) = part {
                     printed = said.next().expect("as many outputs as blocks");
                 }
