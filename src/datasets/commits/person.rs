@@ -4,7 +4,7 @@
 use serde_json::Value;
 
 use super::email::{EmailHasher, name_and_address, replace_addresses, without_addresses};
-use super::trailer::trailer;
+use super::trailer::{folded, trailer};
 use crate::dataset::walked::KnownPerson;
 use crate::words::sha256;
 
@@ -103,23 +103,29 @@ fn clear(item: &mut Value, whose: &Whose<'_>) -> bool {
 /// A message with `…` in the place of `NAME <ADDRESS>` in its lines, of a trailer's name, and of the address anywhere.
 fn without_person(message: &str, whose: &Whose<'_>) -> String {
     let is_one = |email: &str| whose.is_address(email);
-    let line = |(number, line): (usize, &str)| {
-        let before = line.split_once(": ").map(|(token, _)| format!("{token}: ")).unwrap_or_default();
-        if let Some((_, address, rest)) = name_and_address(line)
-            && is_one(address)
-        {
-            return format!("{before}…{}", replace_addresses(rest, &is_one));
+    let lines: Vec<_> = message.split('\n').collect();
+    let mut cleared: Vec<String> = Vec::with_capacity(lines.len());
+    for folded in folded(&lines) {
+        // The first line is the subject, and no trailer.
+        if let Some(trailer) = trailer(folded).filter(|_| !cleared.is_empty()) {
+            let (name, address) = trailer.person().unwrap_or((&trailer.value, ""));
+            if whose.is_named(name, address) {
+                let rest = name_and_address(&trailer.value).map_or("", |(_, _, rest)| rest);
+                cleared.push(format!("{}: …{}", trailer.token, replace_addresses(rest, &is_one)));
+                continue;
+            }
         }
-        // The first line is the subject, and none of them.
-        match trailer(line)
-            .filter(|_| number > 0)
-            .map(|trailer| trailer.person.unwrap_or((trailer.value, "")))
-        {
-            Some((name, address)) if whose.is_named(name, address) => format!("{before}…"),
-            _ => replace_addresses(line, &is_one),
+        for line in folded {
+            cleared.push(match name_and_address(line) {
+                Some((_, address, rest)) if is_one(address) => {
+                    let before = line.split_once(": ").map(|(before, _)| format!("{before}: "));
+                    format!("{}…{}", before.unwrap_or_default(), replace_addresses(rest, &is_one))
+                }
+                _ => replace_addresses(line, &is_one),
+            });
         }
-    };
-    message.split('\n').enumerate().map(line).collect::<Vec<_>>().join("\n")
+    }
+    cleared.join("\n")
 }
 
 #[cfg(test)]
@@ -167,14 +173,16 @@ mod tests {
         // The name alone is the person's, and beside another address it is not.
         let item = json!({"sha": "2", "commit": {
             "author": {"name": "Ada", "email": ""}, "committer": {"name": "Ada", "email": "other@example.org"},
-            "message": "Ada asked\n\nReviewed-by: Ada\nTested-by: Ada ada@example.org\nAcked-by: Ada <other@example.org>"}});
+            "message": "Ada asked\n\nReviewed-by: Ada\nTested-by: Ada ada@example.org\nAcked-by: Ada <other@example.org>\n\
+                See:Ada <ada@example.org>\nSigned-off-by: A\n  Da <ada@example.org>\n and ada@example.org\nHelped-by:\n\tAda"}});
         let line = json!({"history": 1, "status": 200, "body": [item]}).to_string();
         let read: Value = serde_json::from_str(&without(&line, &person, "key").unwrap()).unwrap();
         let commit = &read["body"][0]["commit"];
         assert_eq!((&commit["author"]["name"], &commit["committer"]["name"]), (&json!(""), &json!("Ada")));
         assert_eq!(
             commit["message"],
-            "Ada asked\n\nReviewed-by: …\nTested-by: …\nAcked-by: Ada <other@example.org>"
+            "Ada asked\n\nReviewed-by: …\nTested-by: …\nAcked-by: Ada <other@example.org>\n\
+             See: …\nSigned-off-by: … and …\nHelped-by: …"
         );
     }
 }

@@ -206,11 +206,11 @@ impl<'a> GitWriter<'a> {
             self.parents.add(record_no, cells);
         }
         for (trailer, position) in trailers(&commit.message).iter().zip(0..) {
-            let (name, hash) = match trailer.person {
-                Some((name, email)) => (Some(without_addresses(name)), self.hasher.hash(email)),
-                None => (None, None),
+            // One of a person has no value of its own, so that no address is kept in it.
+            let (value, name, hash) = match trailer.person() {
+                Some((name, email)) => (None, Some(without_addresses(name)), self.hasher.hash(email)),
+                None => (Some(without_addresses(&trailer.value)), None, None),
             };
-            let value = trailer.person.is_none().then(|| without_addresses(trailer.value));
             let [id, repository, own] = key();
             self.trailers.add(
                 record_no,

@@ -1,87 +1,132 @@
-//! The trailers of a message: lines such as `Co-authored-by: NAME <ADDRESS>` in its last paragraph.
+//! The trailers of a message: lines such as `Co-authored-by: NAME <ADDRESS>` in its last paragraph. Which paragraph and which
+//! lines count is what git's own log decides (`git log --format='%(trailers:only,unfold)'`).
+
+use std::borrow::Cow;
 
 use super::email::{name_and_address, name_before_address};
 
-/// A trailer. One of a person has no value of its own, so that no address is kept in it.
+/// A trailer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Trailer<'a> {
     pub token: &'a str,
-    pub value: &'a str,
-    /// Name and address of a person, where the value is that.
-    pub person: Option<(&'a str, &'a str)>,
+    /// In one line, however many it has in the message.
+    pub value: Cow<'a, str>,
 }
 
-/// Letters of a token at most; a longer one is a sentence with a colon.
-const LONGEST: usize = 40;
+impl Trailer<'_> {
+    /// Name and address of a person, where the value is `NAME <ADDRESS>` or `NAME ADDRESS`.
+    pub(super) fn person(&self) -> Option<(&str, &str)> {
+        let brackets = name_and_address(&self.value).map(|(name, address, _)| (name, address));
+        brackets.or_else(|| name_before_address(&self.value))
+    }
+}
 
-/// The trailers of a message, in their order: of its last paragraph, if that is not its first, and most of its lines are some.
+/// What git takes for a blank.
+const BLANK: [char; 4] = [' ', '\t', '\r', '\n'];
+/// Beside a line that git itself has written, three of four others may be no trailers.
+const GENERATED: [&str; 2] = ["Signed-off-by: ", "(cherry picked from commit "];
+/// From here on git shows what it would commit, which is no part of the message.
+const SCISSORS: &str = "# ------------------------ >8 ------------------------";
+
+/// The trailers of a message, in their order.
 pub(super) fn trailers(message: &str) -> Vec<Trailer<'_>> {
-    let message = message.trim_end();
-    let Some(last) = last_paragraph(message) else { return Vec::new() };
-    let lines = last.lines().map(str::trim_end);
-    let mut others = 0;
-    let mut found = Vec::new();
-    for line in lines {
-        match trailer(line) {
-            Some(trailer) => found.push(trailer),
-            // The rest of the line before.
-            None if line.starts_with([' ', '\t']) && !found.is_empty() => {}
-            None => others += 1,
+    let mut lines: Vec<_> = message.split('\n').collect();
+    // Nothing stands behind the last end of a line.
+    lines.pop_if(|last| last.is_empty());
+    let begin = lines.iter().position(|line| !is_blank(line)).unwrap_or(lines.len());
+    let lines = without_end(&lines[begin..]);
+    folded(block(lines)).filter_map(trailer).collect()
+}
+
+/// The lines before the comments, the empty lines and the list of conflicts at the end, which git leaves out.
+fn without_end<'b, 'a>(lines: &'b [&'a str]) -> &'b [&'a str] {
+    let lines = &lines[..lines.iter().position(|line| *line == SCISSORS).unwrap_or(lines.len())];
+    let (mut end, mut is_conflicts) = (None, false);
+    for (line, number) in lines.iter().zip(0..) {
+        match *line {
+            "" => end = end.or(Some(number)),
+            line if is_comment(line) => end = end.or(Some(number)),
+            "Conflicts:" => (end, is_conflicts) = (end.or(Some(number)), true),
+            line if is_conflicts && line.starts_with('\t') => {}
+            _ => (end, is_conflicts) = (None, false),
+        }
+        // A message is not all end.
+        end = end.filter(|end| *end > 0);
+    }
+    &lines[..end.unwrap_or(lines.len())]
+}
+
+/// The last paragraph, if it is not the first, and all its lines are trailers or enough beside one that git has written.
+fn block<'b, 'a>(lines: &'b [&'a str]) -> &'b [&'a str] {
+    let is_end = |line: &&str| !is_comment(line) && is_blank(line);
+    let subject = lines.iter().position(is_end).unwrap_or(lines.len());
+    let (mut has_generated, mut is_begun) = (false, false);
+    // Lines that begin with a blank go on with a trailer, if one stands before them.
+    let (mut trailers, mut others, mut folded) = (0, 0, 0);
+    for at in (subject..lines.len()).rev() {
+        let line = lines[at];
+        if is_comment(line) {
+            others += std::mem::take(&mut folded);
+        } else if is_blank(line) {
+            if !is_begun {
+                continue;
+            }
+            others += folded;
+            let is_block = has_generated && trailers * 3 >= others || trailers > 0 && others == 0;
+            return if is_block { &lines[at + 1..] } else { &[] };
+        } else {
+            is_begun = true;
+            let is_generated = GENERATED.iter().any(|begin| line.starts_with(begin));
+            has_generated |= is_generated;
+            if is_generated || separator(line).is_some() {
+                trailers += 1;
+                folded = 0;
+            } else if line.starts_with(BLANK) {
+                folded += 1;
+            } else {
+                others += 1 + std::mem::take(&mut folded);
+            }
         }
     }
-    if others > found.len() { Vec::new() } else { found }
+    &[]
 }
 
-/// The last paragraph, if another one stands before it.
-fn last_paragraph(message: &str) -> Option<&str> {
-    let (mut begin, mut end) = (message.len(), message.len());
-    for line in message.rsplit('\n') {
-        if line.trim().is_empty() {
-            return (!message[..end].trim().is_empty()).then(|| &message[begin..]);
+fn is_blank(line: &str) -> bool {
+    line.trim_matches(BLANK).is_empty()
+}
+
+fn is_comment(line: &str) -> bool {
+    line.starts_with('#')
+}
+
+/// Where the colon of a trailer is: behind a word of letters, digits and hyphens.
+fn separator(line: &str) -> Option<usize> {
+    let at = line.find(':')?;
+    let token = line[..at].trim_end_matches([' ', '\t']);
+    let is_token = !token.is_empty() && token.bytes().all(|c| c.is_ascii_alphanumeric() || c == b'-');
+    is_token.then_some(at)
+}
+
+/// Lines, each with those behind it that begin with a blank: they go on with it.
+pub(super) fn folded<'b, 'a>(lines: &'b [&'a str]) -> impl Iterator<Item = &'b [&'a str]> {
+    lines.chunk_by(|_, next| next.starts_with(BLANK) && !is_blank(next))
+}
+
+/// What a line and those that go on with it are by themselves, wherever they stand.
+pub(super) fn trailer<'a>(lines: &[&'a str]) -> Option<Trailer<'a>> {
+    let (first, others) = lines.split_first()?;
+    let at = separator(first)?;
+    let (token, value) = (first[..at].trim_matches(BLANK), &first[at + 1..]);
+    let value = match others {
+        [] => Cow::Borrowed(value.trim_matches(BLANK)),
+        _ => {
+            let parts = others.iter().map(|line| line.trim_start_matches(BLANK));
+            let unfolded = std::iter::once(value).chain(parts).collect::<Vec<_>>().join(" ");
+            Cow::Owned(unfolded.trim_matches(BLANK).to_owned())
         }
-        begin = end - line.len();
-        end = begin.saturating_sub(1);
-    }
-    None
-}
-
-/// What a line is by itself, wherever it stands.
-pub(super) fn trailer(line: &str) -> Option<Trailer<'_>> {
-    let (token, value) = line.split_once(':')?;
-    let is_token = !token.is_empty()
-        && token.len() <= LONGEST
-        && token.bytes().all(|c| c.is_ascii_alphanumeric() || c == b'-')
-        && value.starts_with([' ', '\t']);
-    let value = value.trim();
-    is_token.then(|| Trailer { token, value, person: person(value) })
-}
-
-/// Name and address of `NAME <ADDRESS>`, or of `NAME ADDRESS`.
-fn person(value: &str) -> Option<(&str, &str)> {
-    name_and_address(value).map(|(name, address, _)| (name, address)).or_else(|| name_before_address(value))
+    };
+    Some(Trailer { token, value })
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn trailers_stand_in_the_last_paragraph_alone() {
-        let message = "Subject: not one\n\nText: neither\n\nCo-authored-by: A B <a@b>\nFixes: #7\n";
-        let found = trailers(message);
-        assert_eq!(found.len(), 2);
-        assert_eq!(
-            found[0],
-            Trailer { token: "Co-authored-by", value: "A B <a@b>", person: Some(("A B", "a@b")) }
-        );
-        assert_eq!((found[1].token, found[1].value, found[1].person), ("Fixes", "#7", None));
-        for none in
-            ["", "Fixes: #7", "One\n\nIt is so: a sentence.\nAnd two\nthree", "a\n\nhttp://x/y", "\n\n\n"]
-        {
-            assert_eq!(trailers(none), [], "{none:?}");
-        }
-        assert_eq!(trailers("a\n\nSigned-off-by: x\n  and more\n").len(), 1);
-        let bare = trailers("a\n\nReviewed-by: A B a@b.c\nSee: x@y\n");
-        assert_eq!(bare.iter().map(|found| found.person).collect::<Vec<_>>(), [Some(("A B", "a@b.c")), None]);
-    }
-}
+mod tests;
