@@ -32,8 +32,8 @@ use walked::HistoryFeed;
 
 pub use inputs::TableInput;
 pub use parsing::{
-    FailedRecord, Limits, Options, ParseError, ParseInput, Parsed, RowBatch, Sink, SinkClosed, Unknown,
-    Unseen,
+    FailedRecord, Limits, Options, ParseError, ParseInput, Parsed, RowBatch, SecretInput, Sink, SinkClosed,
+    Unknown, Unseen,
 };
 pub use published::{PublishedColumns, PublishedForm, PublishedTable, Reach, SplitBy};
 pub use tables::{CellSource, Column, ColumnType, Table};

@@ -4,6 +4,7 @@ use crate::error::Cause;
 use crate::run::context::RunContext;
 use crate::run::gather::{self, Gathered};
 use crate::run::inputs;
+use crate::run::people;
 use crate::run::progress::{Progress, RunOutcome};
 use crate::run::walk;
 use crate::stages::check::{self, Checked};
@@ -18,7 +19,7 @@ use crate::{archive, fault};
 pub async fn run(context: &RunContext, progress: &mut Progress) -> Result<RunOutcome, Cause> {
     let (target, processing) = (&context.target, &context.processing);
     progress.step("select");
-    promote::admit(context).await?;
+    people::admit(context).await?;
     if !target.dry_run {
         archive::repair(&context.store, context.objects(), &context.ledger).await?;
     }

@@ -1,8 +1,8 @@
 -- Purpose: which addresses does a person have, and which names?
 -- Engine:  PostgreSQL 14 and later; a statement (prepare)
 -- Inputs:  $1 the hash of an address, or what git_identities calls the person; :"schema".git_identities.
--- Outputs: a row for each identity: the hash of its address and its name, each an empty text where there is none. A name that says
---          nothing (an address that was left out), or that people with other addresses have too, is none.
+-- Outputs: a row for each identity: the hash of its address and its name, each an empty text where there is none; and whether somebody
+--          with another address has the name, too. A name that says nothing (an address that was left out) is none.
 with identity as (
     select email_hash, name
     from :"schema".git_identities
@@ -13,16 +13,13 @@ with identity as (
 )
 select
     email_hash,
-    case
-        when translate(name, '… .,;-_<>()[]', '') = '' then ''
-        when exists (
-            select
-            from :"schema".git_identities as other
-            where other.name = identity.name
-                and other.email_hash <> ''
-                and other.email_hash not in (select email_hash from identity)
-        ) then ''
-        else name
-    end as name
+    case when translate(name, '… .,;-_<>()[]', '') = '' then '' else name end as name,
+    exists (
+        select
+        from :"schema".git_identities as other
+        where other.name = identity.name
+            and other.email_hash <> ''
+            and other.email_hash not in (select email_hash from identity)
+    ) as is_shared
 from identity
 order by email_hash, name;

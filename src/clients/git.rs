@@ -63,6 +63,7 @@ pub enum GitError {
 pub enum CloneProblem {
     Missing,
     NoClone,
+    OtherFormat,
     Shallow,
     Heads,
 }
@@ -72,6 +73,7 @@ impl CloneProblem {
         match self {
             Self::Missing => "the folder has no such clone",
             Self::NoClone => "it is not a git clone, or it cannot be opened",
+            Self::OtherFormat => "its object format is not supported: only clones with SHA-1 are read",
             Self::Shallow => {
                 "it is a shallow clone, whose history is cut off: git fetch --unshallow completes it"
             }

@@ -35,8 +35,12 @@ pub struct Purged {
     pub objects: usize,
     /// Objects of the archive that named a person.
     pub rewritten: usize,
-    /// Names that were taken for the person's where no address stands beside them.
-    pub names: Vec<String>,
+    /// The person had been taken out before.
+    pub already: bool,
+    /// How many names were taken for the person's where no address stands beside them.
+    pub names: usize,
+    /// Names of the person that somebody else has, too, and that stay with that one.
+    pub shared: Vec<String>,
     /// Objects there of runs that this ledger does not know, by the folder of the run.
     pub foreign: BTreeMap<String, usize>,
     /// Were the public files written anew?
@@ -82,14 +86,16 @@ pub async fn purge(config: PurgeConfig, report: &Report) -> Result<Purged, Failu
             };
             let rows = delete(context, objects, removed.as_ref()).await?;
             progress.step(END);
-            let names = removed.iter().flat_map(Removed::names).map(str::to_owned).collect();
+            let names = removed.as_ref().map_or(0, |removed| removed.names().len());
+            let already = removed.as_ref().is_some_and(|removed| removed.already);
+            let shared = removed.iter().flat_map(|removed| removed.shared.iter().cloned()).collect();
             let dry_run = context.target.dry_run;
             let published = !dry_run && !context.target.skip_publish;
             if published {
                 progress.step("publish");
                 progress.published(publish::publish(context).await?);
             }
-            Ok(Purged { rows, objects, rewritten, names, foreign, published, dry_run })
+            Ok(Purged { rows, objects, rewritten, already, names, shared, foreign, published, dry_run })
         })
         .await?;
     Ok(purged)
@@ -351,19 +357,34 @@ pub async fn run(args: PurgeArgs, report: &Report) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-/// What became of a person.
+/// What became of a person. A log may keep it, so it does not say what the person was called.
 fn say_of_person(purged: &Purged) {
-    for (table, rows) in &purged.rows {
+    if purged.already {
+        say_line!(
+            "Already removed: the tables know of this person only that nothing may bring the person back."
+        );
+    }
+    for (table, rows) in purged.rows.iter().filter(|(_, rows)| !purged.already || *rows > 0) {
         say_line!("{table}: the person is taken out of {}", words::counted(*rows as u64, "row"));
     }
     let rewritten = words::counted(purged.rewritten as u64, "object");
     say_line!("Archive: {rewritten} rewritten without the person.");
-    if !purged.names.is_empty() {
-        say_line!("Also taken for the person where no address is given: {}", purged.names.join(", "));
+    if purged.names > 0 {
+        let names = words::counted(purged.names as u64, "name");
+        say_line!("Also taken for the person where no address is given: {names}.");
     }
-    match purged.dry_run {
-        true => say_line!("A dry run, rolled back. The database and the archive are unchanged."),
-        false => say_line!("Verified: the tables do not know the person any more."),
+    for name in &purged.shared {
+        say_line!(
+            "Kept: {name:?} is also the name of another address, and stays beside it and where no address is given. \
+             If that is the same person, look in git_identities what it is called there, and purge that, too."
+        );
+    }
+    match (purged.dry_run, purged.names) {
+        (true, _) => say_line!("A dry run, rolled back. The database and the archive are unchanged."),
+        (_, 0) => say_line!("Verified: the tables have no address of the person any more."),
+        _ => say_line!(
+            "Verified: the tables have no address of the person any more, and no name that was taken for the person's."
+        ),
     }
     if purged.published {
         say_line!("The public files are written again.");

@@ -1,6 +1,6 @@
 //! The interface of a parser: what it gets, where its rows go, and what it reports.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 
 use arrow::record_batch::RecordBatch;
@@ -104,6 +104,14 @@ impl Default for Limits {
 /// A dataset's own options, as the ledger keeps them: names and values.
 pub type Options = serde_json::Map<String, serde_json::Value>;
 
+/// A parser's secret, and whom its rows must not name.
+#[derive(Clone, Copy, Debug)]
+pub struct SecretInput<'a> {
+    pub text: &'a str,
+    /// Hashes under the secret, of addresses and names of people who were removed.
+    pub removed: &'a HashSet<String>,
+}
+
 /// One file for a parser.
 #[derive(Clone, Copy, Debug)]
 pub struct ParseInput<'a> {
@@ -117,7 +125,7 @@ pub struct ParseInput<'a> {
     /// The dataset's own options.
     pub options: &'a Options,
     /// A secret that the dataset needs besides them, which must never be shown.
-    pub secret: Option<&'a str>,
+    pub secret: Option<SecretInput<'a>>,
     /// Records that a batch of rows holds.
     pub batch_records: usize,
     pub limits: Limits,

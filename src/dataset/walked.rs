@@ -81,7 +81,8 @@ pub struct HistoryList {
 pub struct PersonRemoval {
     /// The value by which the tables know a person, from a description of the person and the secret.
     pub known_as: fn(&str, &str) -> String,
-    /// PostgreSQL: the pairs of hash and name by which the tables know the person $1; a text is empty if there is none.
+    /// PostgreSQL: the pairs of hash and name by which the tables know the person $1, and whether somebody else has the name, too;
+    /// a text is empty if there is none.
     pub known: &'static str,
     /// PostgreSQL: removes the person with the hashes :'hashes' and the names :'names', and remembers the removal as
     /// :'name_hashes'; makes `pg_temp.purged` and `pg_temp.sealed_records` like a purge.
@@ -92,18 +93,21 @@ pub struct PersonRemoval {
     pub beside: &'static [&'static str],
     /// How the secret is recognised: under another one nobody is.
     pub secret: KeptSecret,
-    /// PostgreSQL: the hashes of the removed names.
-    pub removed_names: &'static str,
+    /// PostgreSQL: the hashes of all addresses and names that were removed.
+    pub removed: &'static str,
     /// The hash under the secret by which the tables know that a name was removed.
     pub hash_name: fn(&str, &str) -> String,
+    /// The hash under the secret by which the tables know that somebody was removed who was called so where people are put
+    /// together.
+    pub hash_person: fn(&str, &str) -> String,
     /// The same for a hash without the secret, as an earlier program kept it; `None`: it is under the secret already.
     pub rekeyed_name: fn(&str, &str) -> Option<String>,
     /// PostgreSQL: replaces the hashes $1 by $2; returns how many were removed, and how many there are.
     pub rekey_names: &'static str,
     /// PostgreSQL: names without an address in the records `pg_temp.completed`, if a name was removed before.
     pub names_alone: &'static str,
-    /// A line of an answer without this person; `None`: the line does not name the person.
-    pub without: fn(&str, &KnownPerson, &str) -> Option<String>,
+    /// A line of an answer without those who have one of these hashes of addresses and names; `None`: the line does not name them.
+    pub without: fn(&str, &HashSet<String>, &str) -> Option<String>,
 }
 
 /// What a schema keeps of a parser's secret, to tell whether the same one is used again.
@@ -119,15 +123,6 @@ pub struct KeptSecret {
     pub kept: &'static str,
     /// PostgreSQL: keeps the hash $1.
     pub keep: &'static str,
-}
-
-/// The values by which a person is known.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct KnownPerson {
-    /// Hashes of addresses.
-    pub hashes: HashSet<String>,
-    /// Names. If a name stands beside an address, the address decides whose it is.
-    pub names: HashSet<String>,
 }
 
 /// The limits for requests to a service.

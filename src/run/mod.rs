@@ -12,6 +12,7 @@ pub mod inputs;
 pub mod links;
 pub mod newest;
 pub mod opened;
+pub mod people;
 pub mod progress;
 pub mod reference;
 pub mod server;

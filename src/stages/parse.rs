@@ -7,6 +7,7 @@
 mod parquet;
 mod unseen;
 
+use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -20,12 +21,15 @@ use uuid::Uuid;
 
 use super::fetch::{Fetched, FetchedFile};
 use crate::clients::duckdb::{DuckError, Load, Staging};
-use crate::config::{ApiSecret, ProcessingConfig};
-use crate::dataset::{Dataset, FailedRecord, ParseError, ParseInput, Parsed, RowBatch, Sink, SinkClosed};
+use crate::config::ProcessingConfig;
+use crate::dataset::{
+    Dataset, FailedRecord, ParseError, ParseInput, Parsed, RowBatch, SecretInput, Sink, SinkClosed,
+};
 use crate::error::{Cause, FAIL_FAST};
 use crate::fault;
 use crate::log::Report;
 use crate::run::context::{RunContext, Step};
+use crate::run::people;
 use crate::system::background::{Abandoned, Awaited, blocking};
 use crate::{sql, words};
 
@@ -74,6 +78,7 @@ pub async fn parse(context: &RunContext, fetched: Fetched) -> Result<Staged, Cau
         run_id: context.run_id,
         dataset: context.dataset(),
         processing: context.processing.clone(),
+        removed: people::admit(context).await?,
         report: context.report.clone(),
         abandoned: awaited.watch(),
     };
@@ -106,6 +111,8 @@ struct Work {
     run_id: Uuid,
     dataset: &'static Dataset,
     processing: ProcessingConfig,
+    /// People whom no row may name.
+    removed: HashSet<String>,
     report: Report,
     abandoned: Abandoned,
 }
@@ -174,13 +181,14 @@ impl Work {
                 Err(reason) => return Ok(Err(format!("{}: {reason}", file.name))),
             },
         };
+        let secret = processing.parse_secret.as_ref();
         let input = ParseInput {
             path: csv.as_deref().unwrap_or(&file.path),
             name: &file.name,
             tables: self.dataset.tables,
             file_no: file.file_no,
             options: &processing.options,
-            secret: processing.parse_secret.as_ref().map(ApiSecret::reveal),
+            secret: secret.map(|secret| SecretInput { text: secret.reveal(), removed: &self.removed }),
             batch_records: processing.batch_records,
             limits: processing.limits,
             only_ordinals: &file.only_ordinals,

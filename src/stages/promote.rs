@@ -20,7 +20,6 @@ mod undo;
 pub use golden::truths;
 pub use guards::Guard;
 pub use images::{expire, forget_sealed, sealed_left};
-pub use people::{admit, admit_secret, removed_names};
 pub use refused::Refused;
 pub use sums::sum_anew;
 pub use undo::{Undone, undo};

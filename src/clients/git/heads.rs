@@ -15,7 +15,10 @@ pub(super) struct CloneHeads {
 impl CloneHeads {
     /// Reads the head of the branch that is checked out, or those of all branches, including its remotes' branches.
     pub(super) fn read(path: &Path, all_branches: bool) -> Result<Self, CloneProblem> {
-        let repository = open(path).map_err(|_| CloneProblem::NoClone)?;
+        let repository = open(path).map_err(|_| match has_other_format(path) {
+            true => CloneProblem::OtherFormat,
+            false => CloneProblem::NoClone,
+        })?;
         if repository.is_shallow().map_err(|_| CloneProblem::NoClone)? {
             return Err(CloneProblem::Shallow);
         }
@@ -38,6 +41,15 @@ pub(super) fn open(path: &Path) -> gix::Result<Repository> {
     let mut repository = gix::open_opts(path, gix::open::Options::isolated())?;
     repository.objects.ignore_replacements = true;
     Ok(repository)
+}
+
+/// Does a clone that cannot be opened say that its objects have names of another kind than SHA-1?
+fn has_other_format(path: &Path) -> bool {
+    [path.join(".git/config"), path.join("config")].into_iter().any(|config| {
+        let read = gix::config::File::from_path_no_includes(config, gix::config::Source::Local).ok();
+        let format = read.and_then(|read| Some(read.string("extensions.objectFormat")?.to_string()));
+        format.is_some_and(|format| !format.eq_ignore_ascii_case("sha1"))
+    })
 }
 
 fn branches(repository: &Repository) -> gix::Result<Vec<(String, String)>> {

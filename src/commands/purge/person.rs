@@ -1,26 +1,39 @@
 //! A person is taken out of histories: of the answers in the archive here, of the tables in the transaction of the purge.
 
+use std::collections::{BTreeSet, HashSet};
+
 use bytes::Bytes;
 use tokio_postgres::Transaction;
 use tokio_postgres::types::ToSql;
 
 use crate::clients::postgres;
 use crate::config::ApiSecret;
-use crate::dataset::walked::{KnownPerson, PersonRemoval};
+use crate::dataset::walked::PersonRemoval;
 use crate::error::Cause;
 use crate::ledger::Ledger;
 use crate::run::context::Context;
+use crate::run::people;
 use crate::run::walk::{answers_of, packed, unpacked};
 use crate::sql;
-use crate::stages::promote;
 use crate::words::sha256;
 
 /// A person, and how one is taken out.
 pub struct Removed {
     pub removal: PersonRemoval,
-    pub person: KnownPerson,
+    /// An earlier purge has committed, and the tables do not know the person any more.
+    pub already: bool,
+    /// What the person is called that somebody with another address is called, too, which is left to that one.
+    pub shared: BTreeSet<String>,
+    /// Hashes of addresses. Of one who is removed already nobody knows which belong together, so those of all removed people.
+    hashes: BTreeSet<String>,
+    /// Names. If a name stands beside an address, the address decides whose it is.
+    names: BTreeSet<String>,
+    /// What the person was asked for as, if it is no address.
+    called: Option<String>,
     /// The tables name the person.
     is_known: bool,
+    /// Who was removed before: their answers are cleared, too, if an earlier program has let any into the archive again.
+    before: HashSet<String>,
     secret: ApiSecret,
     /// What such a run has read names the person still, so none may be under way until the purge is over.
     _beside: Vec<Ledger>,
@@ -41,22 +54,35 @@ impl Removed {
         let known_as = (removal.known_as)(person, secret.reveal());
         let connection = postgres::connect(&context.database, "purge").await?;
         let schema = context.target.database.schema.as_str();
-        let admitted = promote::admit_secret(&*connection, &removal, (schema, &secret));
-        connection.watch().answers(operation, admitted).await?;
+        let before = async {
+            people::admit_secret(&*connection, &removal, (schema, &secret)).await?;
+            people::removed(&*connection, &removal, (schema, &secret)).await
+        };
+        let before = connection.watch().answers(operation, before).await?;
         let statement = sql::render(removal.known, &[("schema", schema)]);
         let values: [&(dyn ToSql + Sync); 1] = [&known_as];
         let rows = connection.watch().answer(operation, connection.query(&statement, &values)).await?;
         let is_known = !rows.is_empty();
-        let mut found = KnownPerson::default();
+        let (mut hashes, mut names, mut shared) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
         for row in &rows {
-            let read = || Ok((row.try_get::<_, String>(0)?, row.try_get::<_, String>(1)?));
-            let (hash, name) = read().map_err(|e| postgres::classify(e, operation))?;
-            found.hashes.extend(Some(hash).filter(|hash| !hash.is_empty()));
-            found.names.extend(Some(name).filter(|name| !name.is_empty()));
+            let read = || {
+                Ok((row.try_get::<_, String>(0)?, row.try_get::<_, String>(1)?, row.try_get::<_, bool>(2)?))
+            };
+            let (hash, name, is_shared) = read().map_err(|e| postgres::classify(e, operation))?;
+            hashes.extend(Some(hash).filter(|hash| !hash.is_empty()));
+            let names = if is_shared { &mut shared } else { &mut names };
+            names.extend(Some(name).filter(|name| !name.is_empty()));
         }
-        if person.contains('@') {
+        let called = Some(person.to_owned()).filter(|person| !person.contains('@'));
+        let hashed = |hash: fn(&str, &str) -> String| before.contains(&hash(person, secret.reveal()));
+        let was_removed =
+            before.contains(&known_as) || hashed(removal.hash_name) || hashed(removal.hash_person);
+        let already = was_removed && !is_known;
+        if already {
+            hashes.extend(before.iter().cloned());
+        } else if called.is_none() {
             // Answers may name what no run has loaded.
-            found.hashes.insert(known_as);
+            hashes.insert(known_as);
         } else if !is_known {
             return Err(Cause::Refused {
                 message: "the tables know no such person".into(),
@@ -69,18 +95,30 @@ impl Removed {
             ledger.abandon().await?;
             beside.push(ledger);
         }
-        Ok(Self { removal, person: found, is_known, secret, _beside: beside })
+        Ok(Self {
+            removal,
+            already,
+            shared,
+            hashes,
+            names,
+            called,
+            is_known,
+            before,
+            secret,
+            _beside: beside,
+        })
     }
 
     /// The hashes, in order.
     pub fn hashes(&self) -> Vec<&str> {
-        sorted(self.person.hashes.iter())
+        self.hashes.iter().map(String::as_str).collect()
     }
 
-    /// The names as the tables are to remember that they were taken out.
+    /// The names, and what the person was asked for as, as the tables are to remember that they were taken out.
     pub fn name_hashes(&self) -> Vec<String> {
-        let hash = |name| (self.removal.hash_name)(name, self.secret.reveal());
-        self.names().into_iter().map(hash).collect()
+        let key = self.secret.reveal();
+        let names = self.names.iter().map(|name| (self.removal.hash_name)(name, key));
+        names.chain(self.called.iter().map(|called| (self.removal.hash_person)(called, key))).collect()
     }
 
     /// Keeps by what the key is recognised, and puts under it what an earlier program has kept of names.
@@ -88,12 +126,12 @@ impl Removed {
     /// # Errors
     /// Any error of the database.
     pub async fn rekey_names(&self, transaction: &Transaction<'_>, schema: &str) -> Result<(), Cause> {
-        promote::removed_names(transaction, &self.removal, (schema, &self.secret)).await.map(drop)
+        people::keep_removed(transaction, &self.removal, (schema, &self.secret)).await.map(drop)
     }
 
     /// The names, in order.
     pub fn names(&self) -> Vec<&str> {
-        sorted(self.person.names.iter())
+        self.names.iter().map(String::as_str).collect()
     }
 
     /// Rewrites the answers that name the person; gives the number of objects, and counts in `done` those that are changed
@@ -105,6 +143,11 @@ impl Removed {
     /// ledger.
     pub async fn rewrite(&self, context: &Context, done: &mut usize) -> Result<usize, Cause> {
         let mut rewritten = 0;
+        let mut removed: HashSet<_> = self.hashes.iter().cloned().chain(self.name_hashes()).collect();
+        // Of somebody whom nobody knows, the answers decide whether there is such a person.
+        if self.is_known || self.already {
+            removed.extend(self.before.iter().cloned());
+        }
         for (key, name) in answers_of(context).await? {
             let bytes = context.store.read_bytes(&key, u64::MAX).await?;
             let Ok(text) = unpacked(&bytes) else {
@@ -113,7 +156,7 @@ impl Removed {
                     hint: Some("put it back from a copy, then purge again".into()),
                 });
             };
-            let Some(text) = self.without(&text) else { continue };
+            let Some(text) = self.without(&text, &removed) else { continue };
             rewritten += 1;
             if context.target.dry_run {
                 continue;
@@ -133,31 +176,25 @@ impl Removed {
             }
             context.store.upload_bytes(&key, Bytes::from(new)).await?;
         }
-        if rewritten == 0 && !self.is_known {
+        if rewritten == 0 && !self.is_known && !self.already {
             return Err(Cause::Refused {
                 message: "neither the tables nor the archive name this address".into(),
-                hint: Some("see that it is written as the commits have it, and that the key of the hashes is the one of the runs".into()),
+                hint: Some("see that it is written as the commits have it, or as the mailmap of the runs puts it right".into()),
             });
         }
         Ok(rewritten)
     }
 
-    /// Lines without the person; `None`: none of them names one.
-    fn without(&self, text: &str) -> Option<String> {
+    /// Lines without these people; `None`: none of them names one.
+    fn without(&self, text: &str, removed: &HashSet<String>) -> Option<String> {
         let mut is_changed = false;
         let mut all = String::with_capacity(text.len());
         for line in text.lines() {
-            let cleared = (self.removal.without)(line, &self.person, self.secret.reveal());
+            let cleared = (self.removal.without)(line, removed, self.secret.reveal());
             is_changed |= cleared.is_some();
             all.push_str(cleared.as_deref().unwrap_or(line));
             all.push('\n');
         }
         is_changed.then_some(all)
     }
-}
-
-fn sorted<'a>(texts: impl Iterator<Item = &'a String>) -> Vec<&'a str> {
-    let mut texts: Vec<_> = texts.map(String::as_str).collect();
-    texts.sort_unstable();
-    texts
 }

@@ -5,10 +5,10 @@ use std::io::{self, BufRead, BufReader, Read};
 
 use super::answer::{ArchivedLine, RepositoryNote, commits};
 use super::clone::{CloneItem, CloneStream, MAGIC};
-use super::email::EmailHasher;
 use super::mailmap::Mailmap;
 use super::object;
 use super::options::mailmap;
+use super::person::RemovedPeople;
 use super::project::{Project, number, projects};
 use super::record::Commit;
 use super::rows::GitWriter;
@@ -22,14 +22,15 @@ const SAY_EVERY: u64 = 5_000;
 
 /// Reads a part: the stream of a clone, or packed lines, an answer each.
 pub(super) fn parse(input: &ParseInput<'_>, sink: &mut dyn Sink) -> Result<Parsed, ParseError> {
-    let hasher = EmailHasher::new(input.secret)
+    let people = (input.secret.and_then(RemovedPeople::new))
         .ok_or_else(|| unreadable(input, "there is no key under which addresses could be kept"))?;
     let file = File::open(input.path).map_err(|source| failed(input, source))?;
     let mut stream = BufReader::with_capacity(256 << 10, file);
     let mut parser = GitParser {
         input,
         projects: projects(input.options),
-        writer: GitWriter::new(&hasher, input.batch_records),
+        writer: GitWriter::new(&people, input.batch_records),
+        people: &people,
         parsed: Parsed::default(),
         ordinal: 0,
         mailmap: Mailmap::default(),
@@ -62,6 +63,7 @@ fn unreadable(input: &ParseInput<'_>, reason: &str) -> ParseError {
 struct GitParser<'a> {
     input: &'a ParseInput<'a>,
     projects: Vec<Project>,
+    people: &'a RemovedPeople<'a>,
     writer: GitWriter<'a>,
     parsed: Parsed,
     ordinal: u64,
@@ -91,9 +93,13 @@ impl GitParser<'_> {
             match stream.next().map_err(|source| failed(input, source))? {
                 CloneItem::Object(sha, bytes) => {
                     let mut commit = object::commit(&sha, &bytes);
-                    self.mailmap.apply(&mut commit.author);
-                    self.mailmap.apply(&mut commit.committer);
-                    self.add(repository_id, &commit, offset_bytes, sink)?;
+                    for who in [&mut commit.author, &mut commit.committer] {
+                        // A mailmap may call somebody otherwise who was removed.
+                        if !self.people.take_out(who) {
+                            self.mailmap.apply(who);
+                        }
+                    }
+                    self.add(repository_id, commit, offset_bytes, sink)?;
                 }
                 CloneItem::TooLarge(sha, size) => {
                     let reason = format!("the commit has {size} bytes, which is more than any that is read");
@@ -151,7 +157,7 @@ impl GitParser<'_> {
         let page = (answer.status == 200).then(|| commits(&answer.body)).flatten();
         for commit in page.into_iter().flatten() {
             match commit {
-                Ok(commit) => self.add(history, &commit, offset_bytes, sink)?,
+                Ok(commit) => self.add(history, commit, offset_bytes, sink)?,
                 Err((sha, why)) => {
                     let record_id = sha.map(|sha| format!("{history}:{sha}"));
                     self.fail(record_id, format!("a commit cannot be read: {why}"), offset_bytes, sink)?;
@@ -165,7 +171,7 @@ impl GitParser<'_> {
     fn add(
         &mut self,
         repository_id: i64,
-        commit: &Commit,
+        mut commit: Commit,
         offset_bytes: u64,
         sink: &mut dyn Sink,
     ) -> Result<(), ParseError> {
@@ -173,7 +179,10 @@ impl GitParser<'_> {
             return Ok(());
         }
         let place = RecordPlace::new(self.input.file_no, self.ordinal, offset_bytes);
-        Ok(self.writer.commit(place, repository_id, commit, sink)?)
+        for who in [&mut commit.author, &mut commit.committer] {
+            self.people.take_out(who);
+        }
+        Ok(self.writer.commit(place, repository_id, &commit, sink)?)
     }
 
     fn fail(

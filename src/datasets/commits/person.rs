@@ -1,28 +1,54 @@
-//! A person is taken out of answers of a host: name, address and account, wherever the address is the person's, and the name where
-//! it stands without an address.
+//! People who were removed are taken out of what is read, and of answers of a host: name, address and account, wherever the address
+//! is such a person's, and the name where it stands without an address.
+
+use std::collections::HashSet;
 
 use serde_json::Value;
 
 use super::email::{EmailHasher, name_and_address, replace_addresses, without_addresses};
+use super::record::Signature;
 use super::trailer::{folded, trailer};
-use crate::dataset::walked::KnownPerson;
+use crate::dataset::SecretInput;
 use crate::words::sha256;
 
-/// Whose an address or a name is.
-struct Whose<'a> {
-    person: &'a KnownPerson,
+/// Who was removed, and hashes of everybody.
+pub(super) struct RemovedPeople<'a> {
+    /// Of addresses, and of names.
+    hashes: &'a HashSet<String>,
     hasher: EmailHasher,
 }
 
-impl Whose<'_> {
+impl<'a> RemovedPeople<'a> {
+    /// `None`: there is no key.
+    pub(super) fn new(secret: SecretInput<'a>) -> Option<Self> {
+        let hasher = EmailHasher::new(Some(secret.text))?;
+        Some(Self { hashes: secret.removed, hasher })
+    }
+
+    /// The hash of an address; `None`: it is empty.
+    pub(super) fn hash(&self, email: &str) -> Option<String> {
+        self.hasher.hash(email)
+    }
+
     fn is_address(&self, email: &str) -> bool {
-        self.hasher.hash(email).is_some_and(|hash| self.person.hashes.contains(&hash))
+        !self.hashes.is_empty() && self.hash(email).is_some_and(|hash| self.hashes.contains(&hash))
     }
 
     /// Beside another address a name is somebody else's.
-    fn is_named(&self, name: &str, email: &str) -> bool {
-        self.is_address(email)
-            || email.trim().is_empty() && self.person.names.contains(&without_addresses(name))
+    pub(super) fn is_named(&self, name: &str, email: &str) -> bool {
+        if !email.trim().is_empty() {
+            return self.is_address(email);
+        }
+        !self.hashes.is_empty() && self.hashes.contains(&keyed_name(&without_addresses(name), &self.hasher))
+    }
+
+    /// Takes out who was removed; says whether it is such a person.
+    pub(super) fn take_out(&self, who: &mut Signature) -> bool {
+        let is_removed = self.is_named(&who.name, &who.email);
+        if is_removed {
+            (who.name, who.email) = Default::default();
+        }
+        is_removed
     }
 }
 
@@ -37,11 +63,23 @@ pub(super) fn known_as(text: &str, key: &str) -> String {
 const PLAIN_NAME: &str = "name ";
 /// And under the key. A plain hash of a name tells the name to anybody who has a list of names.
 const KEYED_NAME: &str = "keyed-name ";
+/// What stands before the hash of what `git_identities` called somebody.
+const KEYED_PERSON: &str = "keyed-person ";
 
 /// By what the tables know that a name was taken out.
 pub(super) fn hash_name(name: &str, key: &str) -> String {
-    let plain = format!("{PLAIN_NAME}{}", sha256(name));
-    rekeyed_name(&plain, key).expect("a key is not empty")
+    keyed_name(name, &EmailHasher::new(Some(key)).expect("a key is not empty"))
+}
+
+fn keyed_name(name: &str, hasher: &EmailHasher) -> String {
+    let hash = hasher.hash(&format!("{PLAIN_NAME}{}", sha256(name)));
+    format!("{KEYED_NAME}{}", hash.expect("the text is not empty"))
+}
+
+/// By what the tables know that somebody was taken out whom `git_identities` called so.
+pub(super) fn hash_person(person: &str, key: &str) -> String {
+    let hash = EmailHasher::new(Some(key)).and_then(|hasher| hasher.hash(&format!("person {person}")));
+    format!("{KEYED_PERSON}{}", hash.expect("a key is not empty"))
 }
 
 /// The same of a plain hash; `None`: it is none.
@@ -56,9 +94,9 @@ pub(super) fn hash_of_key(key: &str) -> String {
     format!("key {}", hash.expect("a key is not empty"))
 }
 
-/// A line of the archive without this person; `None`: it does not name the person.
-pub(super) fn without(line: &str, person: &KnownPerson, key: &str) -> Option<String> {
-    let whose = Whose { person, hasher: EmailHasher::new(Some(key))? };
+/// A line of the archive without these people; `None`: it names none of them.
+pub(super) fn without(line: &str, removed: &HashSet<String>, key: &str) -> Option<String> {
+    let whose = RemovedPeople::new(SecretInput { text: key, removed })?;
     let mut read: Value = serde_json::from_str(line).ok()?;
     let items = read.get_mut("body").and_then(Value::as_array_mut);
     let mut is_changed = false;
@@ -68,8 +106,8 @@ pub(super) fn without(line: &str, person: &KnownPerson, key: &str) -> Option<Str
     is_changed.then(|| read.to_string())
 }
 
-/// Takes the person out of one commit; says whether it was there.
-fn clear(item: &mut Value, whose: &Whose<'_>) -> bool {
+/// Takes them out of one commit; says whether one was there.
+fn clear(item: &mut Value, whose: &RemovedPeople<'_>) -> bool {
     let mut is_named = false;
     for role in ["author", "committer"] {
         let Some(who) = item.pointer_mut(&format!("/commit/{role}")) else { continue };
@@ -101,7 +139,7 @@ fn clear(item: &mut Value, whose: &Whose<'_>) -> bool {
 }
 
 /// A message with `…` in the place of `NAME <ADDRESS>` in its lines, of a trailer's name, and of the address anywhere.
-fn without_person(message: &str, whose: &Whose<'_>) -> String {
+fn without_person(message: &str, whose: &RemovedPeople<'_>) -> String {
     let is_one = |email: &str| whose.is_address(email);
     let lines: Vec<_> = message.split('\n').collect();
     let mut cleared: Vec<String> = Vec::with_capacity(lines.len());
@@ -130,8 +168,6 @@ fn without_person(message: &str, whose: &Whose<'_>) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::HashSet;
-
     use serde_json::json;
 
     use super::*;
@@ -151,7 +187,7 @@ mod tests {
     fn a_person_is_taken_out_wherever_the_address_is() {
         let hash = known_as(" Ada@example.org", "key");
         assert_eq!((hash.len(), known_as("ada", "key").as_str()), (64, "ada"));
-        let person = KnownPerson { hashes: HashSet::from([hash]), names: HashSet::from(["Ada".into()]) };
+        let person = HashSet::from([hash, hash_name("Ada", "key")]);
         let item = json!({"sha": "1", "author": {"login": "ada"}, "committer": {"login": "ben"}, "commit": {
             "author": {"name": "Ada", "email": "ada@example.org", "date": "2020-01-01T00:00:00Z"},
             "committer": {"name": "Ben", "email": "ben@example.org", "date": "2020-01-01T00:00:00Z"},

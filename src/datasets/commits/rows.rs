@@ -10,8 +10,9 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use arrow::record_batch::RecordBatch;
 
 use super::answer::RepositoryNote;
-use super::email::{EmailHasher, without_addresses};
+use super::email::without_addresses;
 use super::message::subject;
+use super::person::RemovedPeople;
 use super::project::Project;
 use super::record::{Commit, Signature};
 use super::tables::{COMMITS, PARENTS, REPOSITORIES, TRAILERS};
@@ -134,7 +135,7 @@ impl GitTable {
 
 /// Gathers commits and what is said of repositories.
 pub(super) struct GitWriter<'a> {
-    hasher: &'a EmailHasher,
+    people: &'a RemovedPeople<'a>,
     commits: GitTable,
     parents: GitTable,
     trailers: GitTable,
@@ -144,9 +145,9 @@ pub(super) struct GitWriter<'a> {
 }
 
 impl<'a> GitWriter<'a> {
-    pub(super) fn new(hasher: &'a EmailHasher, batch_records: usize) -> Self {
+    pub(super) fn new(people: &'a RemovedPeople<'a>, batch_records: usize) -> Self {
         Self {
-            hasher,
+            people,
             commits: GitTable::new(&COMMITS),
             parents: GitTable::new(&PARENTS),
             trailers: GitTable::new(&TRAILERS),
@@ -171,7 +172,7 @@ impl<'a> GitWriter<'a> {
         let record_id = format!("{repository_id}:{sha}");
         let key =
             || [GitCell::Text(Some(&record_id)), GitCell::BigInt(repository_id), GitCell::Text(Some(sha))];
-        let person = |who: &Signature| (without_addresses(&who.name), self.hasher.hash(&who.email));
+        let person = |who: &Signature| (without_addresses(&who.name), self.people.hash(&who.email));
         let ((author, author_hash), (committer, committer_hash)) =
             (person(&commit.author), person(&commit.committer));
         let subject = without_addresses(&subject(&commit.message));
@@ -207,9 +208,12 @@ impl<'a> GitWriter<'a> {
         }
         for (trailer, position) in trailers(&commit.message).iter().zip(0..) {
             // One of a person has no value of its own, so that no address is kept in it.
-            let (value, name, hash) = match trailer.person() {
-                Some((name, email)) => (None, Some(without_addresses(name)), self.hasher.hash(email)),
-                None => (Some(without_addresses(&trailer.value)), None, None),
+            let person = trailer.person();
+            let (name, email) = person.unwrap_or((&trailer.value, ""));
+            let (value, name, hash) = match person {
+                _ if self.people.is_named(name, email) => (Some("…".to_owned()), None, None),
+                Some(_) => (None, Some(without_addresses(name)), self.people.hash(email)),
+                None => (Some(without_addresses(name)), None, None),
             };
             let [id, repository, own] = key();
             self.trailers.add(

@@ -15,7 +15,7 @@ pub use answers::{answers_of, packed, unpacked};
 pub use listed::take_list;
 pub use proof::{HistoryProof, prove};
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -29,6 +29,7 @@ use crate::config::WalkingConfig;
 use crate::dataset::walked::{HistoryFeed, HistoryWalk, WalkAsk, WalkStep, WalkWord};
 use crate::error::Cause;
 use crate::run::context::RunContext;
+use crate::run::people;
 use crate::schema::has_table;
 use crate::{fault, sql, words};
 
@@ -130,6 +131,8 @@ struct Walker<'a> {
     asker: WalkAsker,
     answers: WalkAnswers<'a>,
     nodes: KeptNodes,
+    /// People whom no answer may name that is kept.
+    removed: HashSet<String>,
     connection: Connection,
     /// The production tables exist.
     has_production: bool,
@@ -150,7 +153,8 @@ impl<'a> Walker<'a> {
         answers.unpromoted(|line| (walked.nodes)(line).into_iter().for_each(|node| nodes.add(node))).await?;
         let mut asker = WalkAsker::new(walked, walking)?;
         asker.not_before = context.ledger.saved_plan(&wait_key(walking)).await?.first().and_then(wait_of);
-        Ok(Self { context, walked, walking, asker, answers, nodes, connection, has_production })
+        let removed = people::admit(context).await?;
+        Ok(Self { context, walked, walking, asker, answers, nodes, removed, connection, has_production })
     }
 
     /// Walks through all of them: the interrupted one first, then those whose last look is longest ago.
@@ -253,7 +257,7 @@ impl<'a> Walker<'a> {
                     let is_news = !walk.is_repeated(&answer);
                     walk.tell(WalkWord::Answer(answer.clone()));
                     if is_news {
-                        let line = line(walk.history(), &ask.url, &answer, &body);
+                        let line = self.without_removed(line(walk.history(), &ask.url, &answer, &body))?;
                         self.answers.keep(walk.history(), &line).await?;
                         (self.walked.nodes)(&line).into_iter().for_each(|node| self.nodes.add(node));
                     }
@@ -290,6 +294,16 @@ impl<'a> Walker<'a> {
                 }
             }
         }
+    }
+
+    /// A line that names nobody who was removed.
+    fn without_removed(&self, line: String) -> Result<String, Cause> {
+        if self.removed.is_empty() {
+            return Ok(line);
+        }
+        let secret = people::secret_of(self.walked, &self.context.processing)?;
+        let cleared = (self.walked.person.without)(&line, &self.removed, secret.reveal());
+        Ok(cleared.map_or(line, |cleared| format!("{cleared}\n")))
     }
 
     /// Saves the position of the walk in the ledger.

@@ -8,6 +8,7 @@ mod joined;
 mod odd;
 mod people;
 mod proof;
+mod removed;
 mod troubles;
 mod words;
 mod world;

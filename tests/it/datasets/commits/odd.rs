@@ -38,6 +38,7 @@ async fn a_clone_that_cannot_be_read_is_no_failure_of_the_others() {
     let url = format!("file://{}", clones.join("harbour/lighthouse").display());
     git(&clones.join("harbour"), &["clone", "--quiet", "--bare", "--depth", "3", &url, "shallow.git"]);
     git(&clones.join("harbour"), &["clone", "--quiet", &url, "ordinary"]);
+    git(&clones.join("harbour"), &["init", "--quiet", "--bare", "--object-format=sha256", "longer.git"]);
     git(&clones.join("harbour"), &["clone", "--quiet", "--bare", "--no-local", &url, "damaged.git"]);
     // A commit in the middle is gone.
     git(&clones.join("harbour/damaged.git"), &["repack", "-adq"]);
@@ -54,7 +55,7 @@ async fn a_clone_that_cannot_be_read_is_no_failure_of_the_others() {
         fs::write(pack.path(), bytes).unwrap();
     }
     let mut list = fs::read_to_string(world.list()).unwrap();
-    for name in ["nothing", "shallow", "ordinary", "damaged", "missing"] {
+    for name in ["nothing", "shallow", "ordinary", "longer", "damaged", "missing"] {
         list += &format!("{name},harbour/{name},\n");
     }
     fs::write(world.list(), list).unwrap();
@@ -62,6 +63,7 @@ async fn a_clone_that_cannot_be_read_is_no_failure_of_the_others() {
     for said in [
         "harbour__nothing@unread.clone: it is not a git clone",
         "harbour__shallow@unread.clone: it is a shallow clone, whose history is cut off",
+        "harbour__longer@unread.clone: its object format is not supported",
         "harbour__missing@unread.clone: the folder has no such clone",
         "harbour/damaged: commit ",
     ] {
