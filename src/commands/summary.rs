@@ -208,6 +208,9 @@ pub fn outcome(summary: &Summary) -> String {
                 }
                 Kind::Retry => "Nothing to retry: no such failed record is open",
                 _ if summary.has_no_file => "Nothing was loaded: the source has no file of the dataset",
+                _ if summary.walked.as_ref().is_some_and(|walked| walked.more.is_some()) => {
+                    "Nothing new so far, and there is more to ask for"
+                }
                 _ => "Nothing new: every file of the source is done",
             };
             format!("{why}. The database is unchanged.")

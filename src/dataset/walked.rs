@@ -46,6 +46,8 @@ pub struct HistoryFeed {
     /// PostgreSQL: nodes that nodes of history $1 in production lead to, but that production does not have. One row and column
     /// for each.
     pub missing: &'static str,
+    /// PostgreSQL: the heads of history $1 as production has them. One row and column for each.
+    pub heads: &'static str,
     /// PostgreSQL: what is kept of each history with a name in $1 or a number in $2 (of all if $1 is null), and what is wrong
     /// with it.
     pub complete: &'static str,
@@ -188,6 +190,8 @@ pub struct WalkAnswer {
 #[derive(Clone, Debug, PartialEq)]
 pub enum WalkStep {
     Ask(WalkAsk),
+    /// Find out which heads production has of the history.
+    Heads,
     /// Find out which of these nodes are kept.
     Known(Vec<String>),
     /// Find the nodes that kept ones lead to but that are not kept.
@@ -196,6 +200,18 @@ pub enum WalkStep {
     Note(Value),
     /// The walk is over: everything is kept, or the rest cannot be had.
     Done,
+}
+
+/// What an answer says of a history.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HistorySight {
+    There,
+    /// It was there, and is gone.
+    Lost,
+    /// It is not given, as before.
+    Refused,
+    /// Nothing: the answer may be of another kind of service.
+    Unclear,
 }
 
 /// The result of a step.
@@ -215,6 +231,8 @@ pub trait HistoryWalk: Send {
     fn look_again(&mut self);
     /// The next step; the same until a result is reported.
     fn next(&mut self) -> WalkStep;
+    /// What an answer to what is next says of the history.
+    fn sight(&self, answer: &WalkAnswer) -> HistorySight;
     /// Does an answer to what is next bring nothing that was not noted before? It is not kept again.
     fn is_repeated(&self, answer: &WalkAnswer) -> bool;
     /// Reports the result of the step.

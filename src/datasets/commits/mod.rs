@@ -139,6 +139,7 @@ const WALKED: HistoryFeed = HistoryFeed {
     nodes: answer::nodes,
     known: include_str!("../../../sql/commits/9_known.pg.sql"),
     missing: include_str!("../../../sql/commits/9_missing.pg.sql"),
+    heads: include_str!("../../../sql/commits/9_heads.pg.sql"),
     complete: include_str!("../../../sql/commits/9_complete.pg.sql"),
     person: PersonRemoval {
         known_as: person::known_as,

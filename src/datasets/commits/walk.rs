@@ -14,7 +14,7 @@ use super::answer::{RepositoryNote, branches, commits, link};
 use super::options::is_all;
 use super::project::id_of_name;
 use crate::dataset::Options;
-use crate::dataset::walked::{HistoryWalk, WalkAnswer, WalkAsk, WalkStep, WalkWord};
+use crate::dataset::walked::{HistorySight, HistoryWalk, WalkAnswer, WalkAsk, WalkStep, WalkWord};
 use crate::words;
 
 /// For how many microseconds the details of a repository are as good as new ones: 30 days.
@@ -41,6 +41,8 @@ struct RepositoryCursor {
     noted: Option<RepositoryNote>,
     /// Commits that others name and that the host says it has not: asked for anew when the details are.
     absent: BTreeSet<String>,
+    /// Pages of commits that are still to come, as far as the host says it.
+    pages_left: Option<u64>,
 }
 
 /// A page that told heads.
@@ -60,6 +62,8 @@ enum Stage {
         url: String,
         number: usize,
     },
+    /// The heads of production, which may be those of a clone or of other branches by now.
+    FindTold,
     Note,
     FindHeads,
     FindMissing,
@@ -86,8 +90,6 @@ pub(super) struct RepositoryWalk {
     refused: BTreeSet<String>,
     /// A commit was not there, and the details were asked for since: the repository is, or the walk is over.
     is_there: bool,
-    /// Pages of commits that are still to come, as far as the host says it.
-    pages_left: Option<u64>,
 }
 
 /// Begins a walk, or goes on with one.
@@ -110,7 +112,6 @@ pub(super) fn walk(
         frontier: BTreeSet::new(),
         refused: BTreeSet::new(),
         is_there: false,
-        pages_left: None,
     };
     if let (Some(id), false) = (walk.cursor.id, is_old) {
         walk.turn_to_heads(id);
@@ -156,7 +157,7 @@ impl RepositoryWalk {
     /// The end for now: what the host says of the repository is noted.
     fn ends_as(&mut self, state: &str) {
         state.clone_into(&mut self.state);
-        self.stage = Stage::Note;
+        self.stage = if self.tells_heads() { Stage::FindTold } else { Stage::Note };
     }
 
     /// What a refusal means. It is later than what was said before in the same walk.
@@ -220,8 +221,11 @@ impl RepositoryWalk {
         }
     }
 
+    fn tells_heads(&self) -> bool {
+        is_open(&self.state)
+    }
+
     fn note(&self) -> RepositoryNote {
-        let is_told = ["active", "archived", "empty"].contains(&self.state.as_str());
         let full_name = match self.cursor.full_name.as_str() {
             "" => self.name.clone(),
             full_name => full_name.to_owned(),
@@ -232,7 +236,7 @@ impl RepositoryWalk {
             state: self.state.clone(),
             seen_us: self.now.as_microsecond(),
             default_branch: self.cursor.default_branch.clone(),
-            heads: is_told.then(|| self.heads()),
+            heads: self.tells_heads().then(|| self.heads()),
         }
     }
 
@@ -311,8 +315,8 @@ impl RepositoryWalk {
         let parents: BTreeSet<_> = page.iter().flat_map(|commit| &commit.parents).collect();
         let parents = parents.into_iter().filter(|sha| !here.contains(sha.as_str())).cloned().collect();
         self.cursor.next = next.filter(|_| brings > 0 || is_head);
-        self.pages_left =
-            last.map(|last| last.saturating_sub(1)).or(self.pages_left.map(|left| left.saturating_sub(1)));
+        let left = self.cursor.pages_left.map(|left| left.saturating_sub(1));
+        self.cursor.pages_left = last.map(|last| last.saturating_sub(1)).or(left);
         self.stage = Stage::FindParents(parents);
     }
 
@@ -329,6 +333,11 @@ impl RepositoryWalk {
     }
 }
 
+/// In these states a repository shows its heads.
+fn is_open(state: &str) -> bool {
+    ["active", "archived", "empty"].contains(&state)
+}
+
 /// What a refusal says of a repository.
 fn state_of(status: u16) -> &'static str {
     match status {
@@ -340,6 +349,20 @@ fn state_of(status: u16) -> &'static str {
 }
 
 impl HistoryWalk for RepositoryWalk {
+    fn sight(&self, answer: &WalkAnswer) -> HistorySight {
+        let is_of_repository = matches!(self.stage, Stage::Details | Stage::Heads { .. });
+        let was_there = self.cursor.noted.as_ref().is_some_and(|noted| is_open(&noted.state));
+        match answer.status {
+            200 if self.stage == Stage::Details && answer.body.get("id").is_none() => HistorySight::Unclear,
+            200 | 304 | 409 => HistorySight::There,
+            // A service of another kind says it of every address, and not in JSON.
+            404 | 410 if answer.body.is_null() => HistorySight::Unclear,
+            404 | 410 if is_of_repository && was_there => HistorySight::Lost,
+            403 | 404 | 410 | 422 | 451 => HistorySight::Refused,
+            _ => HistorySight::Unclear,
+        }
+    }
+
     fn is_repeated(&self, answer: &WalkAnswer) -> bool {
         let is_noted = |noted: &RepositoryNote| noted.state == state_of(answer.status);
         let is_refusal = matches!(self.stage, Stage::Details | Stage::Heads { .. }) && answer.status >= 400;
@@ -364,6 +387,7 @@ impl HistoryWalk for RepositoryWalk {
                 let page = self.cursor.pages.get(*number).filter(|page| page.url == *url);
                 ask(url, page.and_then(|page| page.etag.clone()))
             }
+            Stage::FindTold => WalkStep::Heads,
             Stage::Note => {
                 let note = self.note();
                 match self.is_news(&note) {
@@ -379,7 +403,7 @@ impl HistoryWalk for RepositoryWalk {
             Stage::Page { url, .. } => ask(url, None),
             Stage::FindParents(parents) => WalkStep::Known(parents.clone()),
             Stage::Over => {
-                self.cursor.next = None;
+                (self.cursor.next, self.cursor.pages_left) = (None, None);
                 (self.cursor.pages_looked, self.cursor.is_looked) = (0, false);
                 WalkStep::Done
             }
@@ -390,6 +414,14 @@ impl HistoryWalk for RepositoryWalk {
         match (self.stage.clone(), word) {
             (Stage::Details, WalkWord::Answer(answer)) => self.details(&answer),
             (Stage::Heads { url, number }, WalkWord::Answer(answer)) => self.head_page(url, number, &answer),
+            (Stage::FindTold, WalkWord::Nodes(told)) => {
+                let told: BTreeSet<_> = told.into_iter().collect();
+                if told != self.heads().into_iter().map(|(_, sha)| sha).collect() {
+                    // Marks were set by other heads than these: said again, they are judged again.
+                    self.cursor.noted = None;
+                }
+                self.stage = Stage::Note;
+            }
             (Stage::Note, WalkWord::Noted) => {
                 self.cursor.noted = Some(self.note());
                 self.after_note();
@@ -434,8 +466,7 @@ impl HistoryWalk for RepositoryWalk {
     fn needs(&self) -> u64 {
         match &self.stage {
             Stage::Over => 0,
-            _ if self.frontier.is_empty() => 1,
-            _ => self.pages_left.unwrap_or(1).max(1),
+            _ => self.cursor.pages_left.unwrap_or(1).max(1),
         }
     }
 

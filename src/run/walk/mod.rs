@@ -7,11 +7,14 @@
 
 mod answers;
 mod asker;
+mod left;
 mod listed;
 mod nodes;
 mod proof;
+mod sight;
 
 pub use answers::{answers_of, packed, unpacked};
+pub use left::{MoreToDo, WalkedSoFar};
 pub use listed::take_list;
 pub use proof::{HistoryProof, prove};
 
@@ -24,65 +27,15 @@ use tokio_postgres::types::ToSql;
 use self::answers::{WalkAnswers, line, note_line};
 use self::asker::{WalkAsked, WalkAsker};
 use self::nodes::KeptNodes;
+use self::sight::{HeldAnswer, HeldWalk, Sights};
 use crate::clients::postgres::{self, Connection};
 use crate::config::WalkingConfig;
-use crate::dataset::walked::{HistoryFeed, HistoryWalk, WalkAsk, WalkStep, WalkWord};
+use crate::dataset::walked::{HistoryFeed, HistoryWalk, WalkAnswer, WalkAsk, WalkStep, WalkWord};
 use crate::error::Cause;
 use crate::run::context::RunContext;
 use crate::run::people;
 use crate::schema::has_table;
 use crate::{fault, sql, words};
-
-/// The cost of asking, and what is left.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct WalkedSoFar {
-    pub histories: usize,
-    pub requests: u64,
-    /// `None`: everything is there.
-    pub more: Option<MoreToDo>,
-}
-
-/// A budget or a limit ended a walk.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct MoreToDo {
-    /// About so many requests are left.
-    pub requests: u64,
-    /// The service's limit of answers per hour.
-    pub hourly: u64,
-    /// The service gives no answers before this time.
-    pub until: Option<Timestamp>,
-}
-
-impl MoreToDo {
-    /// What a person reads of it.
-    pub fn words(&self) -> String {
-        let hours = self.requests as f64 / self.hourly.max(1) as f64;
-        let mut text = format!(
-            "more to do: about {}, {hours:.1} hours at this limit",
-            words::counted(self.requests, "request")
-        );
-        if let Some(until) = self.until {
-            text +=
-                &format!("; the service takes no request before {}", until.strftime("%Y-%m-%d %H:%M:%S UTC"));
-        }
-        text
-    }
-}
-
-impl WalkedSoFar {
-    /// What a person reads of it.
-    pub fn words(&self) -> String {
-        let asked = format!(
-            "{} for {}",
-            words::counted(self.requests, "request"),
-            words::counted(self.histories as u64, "history")
-        );
-        match &self.more {
-            None => format!("{asked}; nothing more to do."),
-            Some(more) => format!("{asked}; {}. The same command goes on there.", more.words()),
-        }
-    }
-}
 
 /// The states of a walk in the ledger: unfinished, finished, not answered.
 const OPEN: &str = "open";
@@ -98,6 +51,16 @@ enum WalkEnd {
     Skipped,
     /// The budget is used up, or the wait would be too long.
     Stopped(Option<Timestamp>),
+    /// The answer waits for those about the others.
+    Held(Box<HeldAnswer>),
+}
+
+/// What the walks have left to do.
+#[derive(Default)]
+struct WalkTally {
+    requests: u64,
+    unasked: usize,
+    stopped: Option<Option<Timestamp>>,
 }
 
 /// Walks through the histories that the run wants; `None`: it asks no service. A dry run does not ask either.
@@ -136,6 +99,15 @@ struct Walker<'a> {
     connection: Connection,
     /// The production tables exist.
     has_production: bool,
+    sights: Sights,
+}
+
+/// A history that is walked next.
+struct HistoryAhead {
+    name: String,
+    cursor: Option<Value>,
+    /// It was complete recently: it is checked again if the budget allows, but does not count as left to do.
+    is_fresh: bool,
 }
 
 impl<'a> Walker<'a> {
@@ -153,12 +125,12 @@ impl<'a> Walker<'a> {
         answers.unpromoted(|line| (walked.nodes)(line).into_iter().for_each(|node| nodes.add(node))).await?;
         let mut asker = WalkAsker::new(walked, walking)?;
         asker.not_before = context.ledger.saved_plan(&wait_key(walking)).await?.first().and_then(wait_of);
-        let removed = people::admit(context).await?;
-        Ok(Self { context, walked, walking, asker, answers, nodes, removed, connection, has_production })
+        let (removed, sights) = (people::admit(context).await?, Sights::default());
+        Ok(Self { context, walked, walking, asker, answers, nodes, removed, connection, has_production, sights })
     }
 
-    /// Walks through all of them: the interrupted one first, then those whose last look is longest ago.
-    async fn histories(&mut self) -> Result<Option<MoreToDo>, Cause> {
+    /// All of them: the interrupted one first, then those whose last look is longest ago.
+    async fn ahead(&self) -> Result<Vec<HistoryAhead>, Cause> {
         let mut ahead = Vec::new();
         let began = Timestamp::now();
         for name in &self.walking.histories {
@@ -167,22 +139,27 @@ impl<'a> Walker<'a> {
             let looked = state("looked_us").and_then(|us| us.as_i64());
             let is = |word: &str| state("state").is_some_and(|state| state == word);
             let is_fresh = is(DONE) && looked.is_some_and(|us| began.as_microsecond() - us < FRESH_US);
-            ahead.push((!is(OPEN), looked, name.clone(), state("walk"), is_fresh));
+            let history = HistoryAhead { name: name.clone(), cursor: state("walk"), is_fresh };
+            ahead.push((!is(OPEN), looked, history));
         }
-        ahead.sort_by_key(|(rest, looked, ..)| (*rest, *looked));
+        ahead.sort_by_key(|(rest, looked, _)| (*rest, *looked));
+        Ok(ahead.into_iter().map(|(.., history)| history).collect())
+    }
+
+    /// Walks through all of them.
+    async fn histories(&mut self) -> Result<Option<MoreToDo>, Cause> {
         let options = &self.context.processing.options;
-        let mut left = 0;
-        let mut stopped = None;
+        let mut tally = WalkTally::default();
         let mut names: HashMap<i64, String> = HashMap::new();
-        for (_, _, name, cursor, is_fresh) in ahead {
-            // A history that was complete recently is checked again if the budget allows, but does not count as left to
-            // do.
+        let mut held = Vec::new();
+        for HistoryAhead { name, cursor, is_fresh } in self.ahead().await? {
             let looked_at = u64::from(!is_fresh);
-            if stopped.is_some() {
-                left += looked_at;
+            let mut walk = (self.walked.walk)(options, &name, cursor.as_ref(), Timestamp::now());
+            if tally.stopped.is_some() {
+                tally.requests += walk.needs() * looked_at;
+                tally.unasked += 1;
                 continue;
             }
-            let mut walk = (self.walked.walk)(options, &name, cursor.as_ref(), Timestamp::now());
             // A history is asked for once, whichever of its names is used.
             let end = match names.contains_key(&walk.history()) {
                 true => WalkEnd::Done,
@@ -194,20 +171,44 @@ impl<'a> Walker<'a> {
                     "{other} and {name} are one history under two names: take one of them off the list"
                 );
             }
-            if let Some(complaint) = walk.complaint() {
-                tracing::warn!(run_id = %self.context.run_id, "{complaint}");
-            }
             match end {
-                WalkEnd::Done => {}
-                WalkEnd::Skipped => left += walk.needs(),
-                WalkEnd::Stopped(until) => {
-                    left += walk.needs().max(1) - 1 + looked_at;
-                    stopped = Some(until);
-                }
+                WalkEnd::Held(answer) => held.push(HeldWalk { name, walk, looked_at, held: answer }),
+                end => self.tally(&mut tally, walk.as_ref(), looked_at, &end),
             }
         }
-        let until = stopped.unwrap_or_default();
-        Ok((left > 0).then_some(MoreToDo { requests: left, hourly: self.asker.hourly, until }))
+        let until = tally.stopped.flatten();
+        self.sights.settle((self.walked, self.walking), &held, until.is_some())?;
+        for HeldWalk { name, mut walk, looked_at, held } in held {
+            self.take(&name, walk.as_mut(), &held.ask, (held.answer, &held.body)).await?;
+            let end = self.history(&name, walk.as_mut()).await?;
+            self.tally(&mut tally, walk.as_ref(), looked_at, &end);
+        }
+        let more = MoreToDo {
+            requests: tally.requests,
+            hourly: self.asker.hourly,
+            until: tally.stopped.flatten(),
+            unasked: tally.unasked,
+        };
+        if more.until.is_some() {
+            tracing::warn!(run_id = %self.context.run_id, "{}", more.words());
+        }
+        Ok((more.requests > 0 || more.until.is_some()).then_some(more))
+    }
+
+    /// Counts what a walk that has ended left.
+    fn tally(&self, tally: &mut WalkTally, walk: &dyn HistoryWalk, looked_at: u64, end: &WalkEnd) {
+        if let Some(complaint) = walk.complaint() {
+            tracing::warn!(run_id = %self.context.run_id, "{complaint}");
+        }
+        match end {
+            WalkEnd::Done | WalkEnd::Held(_) => {}
+            WalkEnd::Skipped => tally.requests += walk.needs(),
+            WalkEnd::Stopped(until) => {
+                tally.requests += walk.needs().max(1) - 1 + looked_at;
+                tally.unasked += 1;
+                tally.stopped = Some(*until);
+            }
+        }
     }
 
     /// Follows the walk of one history to its end.
@@ -218,6 +219,7 @@ impl<'a> Walker<'a> {
             match walk.next() {
                 WalkStep::Ask(ask) => match self.ask(name, walk, &ask).await? {
                     WalkEnd::Done => is_asked = true,
+                    held @ WalkEnd::Held(_) => return Ok(held),
                     end => {
                         // A history that was only to be checked again keeps its state.
                         let state = if matches!(end, WalkEnd::Stopped(_)) { OPEN } else { SKIPPED };
@@ -227,6 +229,10 @@ impl<'a> Walker<'a> {
                         return Ok(end);
                     }
                 },
+                WalkStep::Heads => {
+                    let heads = self.in_production(self.walked.heads, &[&walk.history()]).await?;
+                    walk.tell(WalkWord::Nodes(heads));
+                }
                 WalkStep::Known(ids) => {
                     let known = self.known(walk.history(), ids).await?;
                     walk.tell(WalkWord::Nodes(known));
@@ -254,18 +260,13 @@ impl<'a> Walker<'a> {
             match self.asker.ask(ask).await? {
                 WalkAsked::Answer(answer, body) => {
                     fault::point!("walk.answered");
-                    let is_news = !walk.is_repeated(&answer);
-                    walk.tell(WalkWord::Answer(answer.clone()));
-                    if is_news {
-                        let line = self.without_removed(line(walk.history(), &ask.url, &answer, &body))?;
-                        self.answers.keep(walk.history(), &line).await?;
-                        (self.walked.nodes)(&line).into_iter().for_each(|node| self.nodes.add(node));
-                    }
-                    self.save(name, walk, OPEN).await?;
-                    fault::point!("walk.saved");
                     if self.asker.not_before.is_some() {
                         self.save_wait().await?;
                     }
+                    if let Some(held) = self.sights.hold(walk, (ask, &answer, &body)) {
+                        return Ok(WalkEnd::Held(held));
+                    }
+                    self.take(name, walk, ask, (answer, &body)).await?;
                     return Ok(WalkEnd::Done);
                 }
                 WalkAsked::Nowhere => {
@@ -280,6 +281,7 @@ impl<'a> Walker<'a> {
                 }
                 WalkAsked::Skip(why) => {
                     tracing::warn!(run_id = %self.context.run_id, "{name}: {why}; the next run asks again");
+                    self.sights.unanswered = Some(format!("{name}: {why}"));
                     return Ok(WalkEnd::Skipped);
                 }
                 WalkAsked::Wait => {
@@ -304,6 +306,26 @@ impl<'a> Walker<'a> {
         let secret = people::secret_of(self.walked, &self.context.processing)?;
         let cleared = (self.walked.person.without)(&line, &self.removed, secret.reveal());
         Ok(cleared.map_or(line, |cleared| format!("{cleared}\n")))
+    }
+
+    /// Tells the walk an answer, and keeps what is new in it.
+    async fn take(
+        &mut self,
+        name: &str,
+        walk: &mut dyn HistoryWalk,
+        ask: &WalkAsk,
+        (answer, body): (WalkAnswer, &[u8]),
+    ) -> Result<(), Cause> {
+        let is_news = !walk.is_repeated(&answer);
+        walk.tell(WalkWord::Answer(answer.clone()));
+        if is_news {
+            let line = self.without_removed(line(walk.history(), &ask.url, &answer, body))?;
+            self.answers.keep(walk.history(), &line).await?;
+            (self.walked.nodes)(&line).into_iter().for_each(|node| self.nodes.add(node));
+        }
+        self.save(name, walk, OPEN).await?;
+        fault::point!("walk.saved");
+        Ok(())
     }
 
     /// Saves the position of the walk in the ledger.

@@ -8,6 +8,7 @@ use serde_json::Value;
 use tokio_postgres::types::ToSql;
 
 use super::asker::{WalkAsked, WalkAsker};
+use super::left::time;
 use super::{cursor_key, cursor_of, wait_key, wait_of};
 use crate::clients::git::{GitFolder, clone_of};
 use crate::clients::postgres::{self, Connection, PgUrl};
@@ -298,7 +299,7 @@ async fn ask(
                 WalkAsked::Wait => match asker.pause(walking.max_wait) {
                     Ok(pause) => tokio::time::sleep(pause).await,
                     Err(until) => {
-                        let until = until.strftime("%Y-%m-%d %H:%M:%S UTC");
+                        let until = time(until);
                         return Ok(SourceSight::Unseen(format!(
                             "the service takes no request before {until}"
                         )));
@@ -306,6 +307,8 @@ async fn ask(
                 },
             },
             WalkStep::Note(_) => walk.tell(WalkWord::Noted),
+            // Only what the service says counts here.
+            WalkStep::Heads => walk.tell(WalkWord::Nodes(Vec::new())),
             // The first nodes that a walk asks for are its heads.
             WalkStep::Known(heads) => return Ok(SourceSight::Heads(heads)),
             // The walk ends without any heads: there are none, or the request was refused.

@@ -44,9 +44,17 @@ struct Kept {
     notes: Vec<RepositoryNote>,
     requests: Vec<String>,
     cursor: Option<Value>,
+    /// Heads that something else has told production.
+    told: Option<Vec<String>>,
 }
 
 impl Kept {
+    /// As the last note has them.
+    fn heads(&self) -> Vec<String> {
+        let last = self.notes.iter().rev().find_map(|note| note.heads.clone());
+        last.unwrap_or_default().into_iter().map(|(_, sha)| sha).collect()
+    }
+
     /// Walks, at most so many requests; gives whether it came to its end.
     fn walk(&mut self, host: &GitHost, options: &Options, most: usize) -> bool {
         let mut walk = walk(options, "a/b", self.cursor.as_ref(), Timestamp::now());
@@ -78,6 +86,9 @@ impl Kept {
                         at: Timestamp::now(),
                     }));
                     self.cursor = Some(walk.cursor());
+                }
+                WalkStep::Heads => {
+                    walk.tell(WalkWord::Nodes(self.told.clone().unwrap_or_else(|| self.heads())));
                 }
                 WalkStep::Known(ids) => {
                     walk.tell(WalkWord::Nodes(ids.into_iter().filter(|id| self.shas.contains(id)).collect()));
@@ -161,6 +172,21 @@ fn an_address_that_leads_nowhere_any_more_is_left_for_the_frontier() {
 }
 
 #[test]
+fn heads_that_somebody_else_has_told_are_told_again_by_the_host() {
+    for branches in ["default", "all"] {
+        let (host, options, mut kept) = (host(350, LinkForm::Numbered), options(branches), Kept::default());
+        assert!(kept.walk(&host, &options, 100));
+        let before = kept.requests.len();
+        kept.told = Some(vec![format!("{:040x}", 350), format!("{:040x}", 7)]);
+        assert!(kept.walk(&host, &options, 100));
+        kept.told = None;
+        assert!(kept.walk(&host, &options, 100));
+        assert_eq!((kept.requests.len(), kept.notes.len()), (before + 2, 2), "{branches}");
+        assert_eq!(kept.notes[0].heads, kept.notes[1].heads);
+    }
+}
+
+#[test]
 fn what_is_refused_is_a_state() {
     for (status, state) in
         [(404, "gone"), (403, "blocked"), (451, "blocked"), (409, "empty"), (418, "refused")]
@@ -218,7 +244,9 @@ fn what_the_host_has_lost_is_asked_for_when_its_details_are() {
     let mut again = walk(&options, "a/b", kept.cursor.as_ref(), Timestamp::now());
     let sha = |number: usize| vec![format!("{number:040x}")];
     let same = WalkAnswer { status: 304, etag: None, link: None, body: Value::Null, at: Timestamp::now() };
-    for word in [WalkWord::Answer(same), WalkWord::Nodes(sha(20)), WalkWord::Nodes(sha(5))] {
+    for word in
+        [WalkWord::Answer(same), WalkWord::Nodes(sha(20)), WalkWord::Nodes(sha(20)), WalkWord::Nodes(sha(5))]
+    {
         again.next();
         again.tell(word);
     }

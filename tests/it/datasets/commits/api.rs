@@ -71,7 +71,7 @@ async fn a_budget_is_kept_and_the_next_run_goes_on_there() {
         if ran.stdout.contains("nothing more to do") {
             break;
         }
-        ran.says("more to do: about").says("hours at this limit");
+        ran.says("more to do: about").says("at this limit");
         assert!(run < needed, "it comes to an end");
     }
     // What is whole is looked at again, and nothing else is asked twice; of an empty one nothing is known that could be the same.

@@ -9,6 +9,7 @@ mod odd;
 mod people;
 mod proof;
 mod removed;
+mod service;
 mod troubles;
 mod words;
 mod world;

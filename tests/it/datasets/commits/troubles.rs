@@ -99,7 +99,8 @@ async fn a_host_that_says_at_once_again_and_again_is_left_after_a_while() {
     for number in 1..=60 {
         server.trouble(number, HostTrouble::Status(429, vec![("retry-after", "0".into())]));
     }
-    let ran = world.ask(&asking, &["--requests", "60"]).await.exits(0).says("more to do");
+    let ran = world.ask(&asking, &["--requests", "60"]).await.exits(1);
+    let ran = ran.says("gave no answer about any of 1 history");
     assert!(ran.stderr.contains("it is refused however long the run waits"), "{}", ran.stderr);
     let asked = server.take_log().len();
     assert!((2..=8).contains(&asked), "{asked}");
