@@ -1,6 +1,6 @@
 //! One file through the parser, from memory, with limits that a small input can reach.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::fs::File;
 use std::io::Write;
 use std::os::fd::AsRawFd;
@@ -8,7 +8,7 @@ use std::os::fd::AsRawFd;
 use arrow::array::AsArray;
 use arrow::datatypes::Int64Type;
 use merganser::dataset::{
-    Dataset, FailedRecord, Limits, Options, ParseError, ParseInput, Parsed, RowBatch, Sink, SinkClosed,
+    Dataset, FailedRecord, Limits, Options, ParseError, ParseInput, Parsed, RowBatch, SecretInput, Sink, SinkClosed,
 };
 use merganser::datasets::oca::OCA;
 use merganser::datasets::oca::options::of_level;
@@ -75,13 +75,14 @@ pub fn parse_as(
     let mut file = File::from(memfd_create("fuzz", MemfdFlags::CLOEXEC).expect("memory"));
     file.write_all(bytes).expect("memory");
     let path = format!("/proc/self/fd/{}", file.as_raw_fd());
+    let removed = HashSet::new();
     let input = ParseInput {
         path: path.as_ref(),
         name,
         tables: dataset.tables,
         file_no: 0,
         options,
-        secret: Some("fuzz"),
+        secret: Some(SecretInput { text: "fuzz", removed: &removed }),
         batch_records,
         limits: LIMITS,
         only_ordinals: &[],
