@@ -33,7 +33,7 @@ use walked::HistoryFeed;
 pub use inputs::TableInput;
 pub use parsing::{
     FailedRecord, Limits, Options, ParseError, ParseInput, Parsed, RowBatch, SecretInput, Sink, SinkClosed,
-    Unknown, Unseen,
+    Unknown, Unseen, WrongOption,
 };
 pub use published::{PublishedColumns, PublishedForm, PublishedTable, Reach, SplitBy};
 pub use tables::{CellSource, Column, ColumnType, Table};

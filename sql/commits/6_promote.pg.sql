@@ -1,12 +1,123 @@
 -- Purpose: decide what becomes of every commit of this batch, and keep what is known of repositories.
 -- Engine:  PostgreSQL 14 and later; a script (psql -v), inside the transaction of the promotion
--- Inputs:  :"staging".commits_records, a row for each good record; :"staging".git_commits and git_repositories;
---          :"schema".git_commits and git_repositories; :'overwrite_newer', true only when the operator asks for it.
--- Outputs: :"staging".git_commits, filled up with what production knows and the source does not say; pg_temp.plan, one row a
---          commit: record_id, action (load, or same), part_id, ordinal and order_key of its last word, is_newly_sealed and has_data (never:
---          nothing is deleted here), is_known and is_changed (never: no other table tells of a commit); git_repositories up to
---          date; pg_temp.told_repositories, those of the batch; pg_temp.counted, how many rows of git_repositories had to change
+-- Inputs:  :"staging".commits_records, a row for each good record; :"staging".git_commits, git_parents, git_trailers and git_repositories;
+--          :"schema".git_commits, git_parents, git_trailers and git_repositories; :"ledger".record_origins, :'dataset', :'schema';
+--          :'overwrite_newer', true only when the operator asks for it.
+-- Outputs: the rows of a repository that comes under another number, under that number; :"staging".git_commits, filled up with what
+--          production knows and the source does not say; pg_temp.plan, one row a commit: record_id, action (load, same, or delete: it is
+--          there under another number), part_id, ordinal and order_key of its last word, is_newly_sealed and has_data (never: nothing is
+--          lost), is_known and is_changed (never: no other table tells of a commit); git_repositories up to date; pg_temp.told_repositories, those of the batch; pg_temp.counted, how many rows of git_repositories had to change
 --          (expected), and did (found).
+
+-- A clone whose number no list has is given one. Where a host has named its repository by now, the host's number is taken.
+create temp table host_numbers on commit drop as
+select distinct on (staged.repository_id) staged.repository_id as from_id, known.repository_id as to_id
+from :"staging".git_repositories as staged
+    join :"schema".git_repositories as known on lower(known.full_name) = lower(staged.full_name)
+where staged.repository_id < 0
+    and known.repository_id > 0
+    and coalesce(known.is_named_by_host, true)
+    and not exists (select from :"staging".git_repositories as told where told.repository_id = known.repository_id)
+order by staged.repository_id, known.seen_at desc, known.repository_id;
+
+analyze pg_temp.host_numbers;
+
+update :"staging".git_repositories as staged
+set record_id = host_numbers.to_id, repository_id = host_numbers.to_id
+from pg_temp.host_numbers
+where staged.repository_id = host_numbers.from_id;
+
+update :"staging".git_commits as staged
+set record_id = host_numbers.to_id || ':' || staged.sha, repository_id = host_numbers.to_id
+from pg_temp.host_numbers
+where staged.repository_id = host_numbers.from_id;
+
+update :"staging".git_parents as staged
+set record_id = host_numbers.to_id || ':' || staged.sha, repository_id = host_numbers.to_id
+from pg_temp.host_numbers
+where staged.repository_id = host_numbers.from_id;
+
+update :"staging".git_trailers as staged
+set record_id = host_numbers.to_id || ':' || staged.sha, repository_id = host_numbers.to_id
+from pg_temp.host_numbers
+where staged.repository_id = host_numbers.from_id;
+
+update :"staging".commits_records as staged
+set record_id = host_numbers.to_id || substr(staged.record_id, strpos(staged.record_id, ':'))
+from pg_temp.host_numbers
+where staged.record_id like host_numbers.from_id || ':%';
+
+create temp table counted (table_name text, change text, expected bigint, found bigint) on commit drop;
+
+-- The reverse: only a list or a folder has named a repository so far, and now it comes by that name under another number. Its rows go over
+-- to that number; otherwise each commit would be there twice.
+create temp table renumbered on commit drop as
+select distinct on (known.repository_id) known.repository_id as from_id, staged.repository_id as to_id
+from :"staging".git_repositories as staged
+    join :"schema".git_repositories as known
+        on known.repository_id <> staged.repository_id
+        and lower(known.full_name) in (lower(staged.full_name), lower(staged.moved_from))
+where not coalesce(known.is_named_by_host, known.repository_id > 0)
+    and not exists (select from :"staging".git_repositories as told where told.repository_id = known.repository_id)
+order by known.repository_id, staged.seen_at desc, staged.repository_id;
+
+analyze pg_temp.renumbered;
+
+create temp table moving on commit drop as
+select distinct on (moved.to_id, known.sha)
+    known.record_id as from_record,
+    moved.to_id,
+    moved.to_id || ':' || known.sha as to_record
+from :"schema".git_commits as known join pg_temp.renumbered as moved on moved.from_id = known.repository_id
+where known.repository_id = any (array(select from_id from pg_temp.renumbered))
+    and not exists (
+        select from :"schema".git_commits as other where other.record_id = moved.to_id || ':' || known.sha
+    )
+order by moved.to_id, known.sha, known.record_id;
+
+analyze pg_temp.moving;
+
+update :"schema".git_trailers as moved
+set record_id = moving.to_record, repository_id = moving.to_id
+from pg_temp.moving
+where moved.record_id = moving.from_record;
+
+update :"schema".git_parents as moved
+set record_id = moving.to_record, repository_id = moving.to_id
+from pg_temp.moving
+where moved.record_id = moving.from_record;
+
+update :"schema".git_commits as moved
+set record_id = moving.to_record, repository_id = moving.to_id
+from pg_temp.moving
+where moved.record_id = moving.from_record;
+
+update :"ledger".record_origins as moved
+set record_id = moving.to_record
+from pg_temp.moving
+where moved.dataset = :'dataset' and moved.target_schema = :'schema' and moved.record_id = moving.from_record;
+
+with first as (
+    select distinct on (to_id) from_id, to_id from pg_temp.renumbered order by to_id, from_id desc
+)
+update :"schema".git_repositories as moved
+set record_id = first.to_id, repository_id = first.to_id
+from first
+where moved.repository_id = first.from_id
+    and not exists (
+        select from :"schema".git_repositories as other where other.repository_id = first.to_id
+    );
+
+with gone as (
+    delete from :"schema".git_repositories
+    where repository_id in (select from_id from pg_temp.renumbered)
+    returning 1
+)
+insert into pg_temp.counted (table_name, change, expected, found)
+select
+    'git_repositories', 'delete',
+    (select count(*) from :"schema".git_repositories join pg_temp.renumbered on from_id = repository_id),
+    (select count(*) from gone);
 
 -- A host tells neither offsets nor, without being asked, signatures; what a clone told stays.
 update :"staging".git_commits as staged
@@ -48,11 +159,14 @@ select
     end as action
 from seen
     left join :"staging".git_commits as staged on staged.record_id = seen.record_id
-    left join :"schema".git_commits as known on known.record_id = seen.record_id;
+    left join :"schema".git_commits as known on known.record_id = seen.record_id
+union all
+-- What is left of these numbers is there under the other one, too.
+select record_id, null, null, null, false, false, false, false, 'delete'
+from :"schema".git_commits
+where repository_id = any (array(select from_id from pg_temp.renumbered));
 
 analyze pg_temp.plan;
-
-create temp table counted (table_name text, change text, expected bigint, found bigint) on commit drop;
 
 create temp table told on commit drop as
 with said as (

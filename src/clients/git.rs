@@ -13,6 +13,7 @@
 mod heads;
 mod walk;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -32,7 +33,7 @@ const MARK: usize = 16;
 const GIT: &str = ".git";
 
 /// A folder `DIR` with clones at `DIR/OWNER/NAME` or `DIR/OWNER/NAME.git`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct GitFolder {
     pub folder: PathBuf,
     /// `OWNER/NAME` of the clones that are wanted; `None`: all.
@@ -41,6 +42,8 @@ pub struct GitFolder {
     pub all_branches: bool,
     /// Goes into the mark in the parts' names, to distinguish other ways of reading the same clones.
     pub manner: String,
+    /// The same for single clones, by `OWNER/NAME`.
+    pub manners: BTreeMap<String, String>,
 }
 
 /// Why a clone cannot be read; `at` is `OWNER/NAME`.
@@ -160,7 +163,7 @@ impl GitFolder {
         for at in self.names()? {
             match self.heads(&at) {
                 Ok((path, heads)) => {
-                    let key = part_name(&at, &heads.mark(self));
+                    let key = part_name(&at, &heads.mark(self, &at));
                     listing.files.push(ObjectInfo { key, size_bytes: size_of_packs(&path), modified: None });
                 }
                 Err(problem) => listing.odd.push((part_name(&at, "unread"), problem.words())),
@@ -207,7 +210,7 @@ impl GitFolder {
         let (at, mark) = of_part(name)
             .ok_or_else(|| GitError::Clone { at: name.to_owned(), problem: CloneProblem::Missing })?;
         let (path, heads) = self.heads(&at).map_err(|problem| GitError::Clone { at: at.clone(), problem })?;
-        if heads.mark(self) != mark {
+        if heads.mark(self, &at) != mark {
             return Err(GitError::Changed { at });
         }
         Ok((at, path, heads))
@@ -222,10 +225,11 @@ impl GitFolder {
 
 impl CloneHeads {
     /// A mark that distinguishes these heads, and the manner in which they are read, from any others.
-    fn mark(&self, folder: &GitFolder) -> String {
+    fn mark(&self, folder: &GitFolder, at: &str) -> String {
         let mut hash = Sha256::new();
         hash.update([u8::from(folder.all_branches)]);
         hash.update(&folder.manner);
+        hash.update(folder.manners.get(at).map_or("", String::as_str));
         for (name, sha) in &self.heads {
             hash.update(format!("{name}\0{sha}\0"));
         }

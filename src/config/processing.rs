@@ -6,7 +6,7 @@ use super::source::secret_of;
 use super::{ApiSecret, DeleteLimit, DropLimit, FailureBudget, TargetConfig};
 use crate::cli;
 use crate::clients::duckdb::DuckLimits;
-use crate::dataset::{Dataset, Limits, Options};
+use crate::dataset::{Dataset, Limits, Options, WrongOption};
 use crate::error::Cause;
 use crate::system::machine;
 
@@ -67,7 +67,7 @@ impl ProcessingConfig {
             limits.fragment_bytes = 0;
         }
         Ok(Self {
-            options: args.own.of(dataset).map_err(Cause::usage)?,
+            options: own_options(dataset, args)?,
             parse_secret: parse_secret(dataset)?,
             batch_records: args.batch_records as usize,
             batch_bytes: args.batch_mib << 20,
@@ -89,6 +89,11 @@ impl ProcessingConfig {
     pub fn is_one_batch(&self, target: &TargetConfig) -> bool {
         self.fail_fast || target.dry_run || self.golden.is_some() || target.dataset.is_replaced()
     }
+}
+
+/// What the dataset's own options mean.
+pub(super) fn own_options(dataset: &Dataset, args: &cli::Processing) -> Result<Options, Cause> {
+    args.own.of(dataset).map_err(|WrongOption { message, hint }| Cause::Usage { message, hint })
 }
 
 /// What the dataset's parser wants and nobody may see, from the environment.

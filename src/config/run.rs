@@ -1,6 +1,6 @@
 //! The configuration of `merganser run`, `reprocess` and `retry`.
 
-use super::processing::duck_limits;
+use super::processing::{duck_limits, own_options};
 use super::source::archived;
 use super::{
     ApiSecret, AskingConfig, DatabaseConfig, FailureBudget, ProcessingConfig, PublishingConfig, Selection,
@@ -270,9 +270,9 @@ fn source(args: &cli::RunArgs, text: &str) -> Result<SourceUrl, Cause> {
     if folder.is_empty() {
         return Err(Cause::usage("--source git: names no folder"));
     }
-    let options = args.processing.own.of(args.dataset).map_err(Cause::usage)?;
-    let ClonesWanted { paths, all_branches, manner } = (walked.clones)(&options);
-    Ok(SourceUrl::Git(GitFolder { folder: folder.into(), wanted: paths, all_branches, manner }))
+    let options = own_options(args.dataset, &args.processing)?;
+    let ClonesWanted { paths, all_branches, manner, manners } = (walked.clones)(&options);
+    Ok(SourceUrl::Git(GitFolder { folder: folder.into(), wanted: paths, all_branches, manner, manners }))
 }
 
 /// The address of each sheet of a dataset: all of them and no others.

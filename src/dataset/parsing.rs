@@ -112,6 +112,20 @@ pub struct SecretInput<'a> {
     pub removed: &'a HashSet<String>,
 }
 
+/// What is wrong with a dataset's own options, for the person who typed them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WrongOption {
+    pub message: String,
+    /// What to do, if the help of the command does not say it.
+    pub hint: Option<String>,
+}
+
+impl From<String> for WrongOption {
+    fn from(message: String) -> Self {
+        Self { message, hint: None }
+    }
+}
+
 /// One file for a parser.
 #[derive(Clone, Copy, Debug)]
 pub struct ParseInput<'a> {

@@ -2,7 +2,7 @@
 //! by page from a service. The dataset says, as values, what is asked next; the engine sends the request, waits, keeps every
 //! answer, and passes it to the walk.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -156,6 +156,8 @@ pub struct ClonesWanted {
     pub all_branches: bool,
     /// Identifies other options for reading them: if it changes, they are read again.
     pub manner: String,
+    /// The same for single ones, by path.
+    pub manners: BTreeMap<String, String>,
 }
 
 /// A node of a history, and the nodes that it leads to.

@@ -11,7 +11,7 @@ pub mod samples;
 use clap::Args as _;
 use clap::parser::ValueSource;
 
-use crate::dataset::{Dataset, Options};
+use crate::dataset::{Dataset, Options, WrongOption};
 
 /// Every dataset of this program: command line, help and tests use this list.
 pub const ALL: &[&Dataset] = &[
@@ -58,15 +58,17 @@ impl OwnOptions {
     ///
     /// # Errors
     /// What is wrong, for the person who typed it.
-    pub fn of(&self, dataset: &Dataset) -> Result<Options, String> {
-        match dataset.family() {
-            "oca" => self.oca.read(),
-            "nass" => self.nass.read(),
-            "commits" => self.commits.read(),
-            "catalog" => self.catalog.read(),
-            "metrics" => self.metrics.read(jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date()),
-            _ => Ok(Options::new()),
-        }
+    pub fn of(&self, dataset: &Dataset) -> Result<Options, WrongOption> {
+        Ok(match dataset.family() {
+            "oca" => self.oca.read()?,
+            "nass" => self.nass.read()?,
+            "commits" => self.commits.read()?,
+            "catalog" => self.catalog.read()?,
+            "metrics" => {
+                self.metrics.read(jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date())?
+            }
+            _ => Options::new(),
+        })
     }
 }
 

@@ -121,7 +121,7 @@ fn run_config(
     list: &Path,
     requests: u64,
 ) -> Result<RunConfig, Cause> {
-    let options = of_list(list, requests).map_err(Cause::usage)?;
+    let options = of_list(list, requests).map_err(|wrong| Cause::usage(wrong.message))?;
     let secret = || ApiSecret::local(SECRET);
     RunConfig::plainly_walked(
         &COMMITS,

@@ -80,8 +80,9 @@ pub async fn read_clones(folder: &Path, list: &str) -> Result<Vec<HostedReposito
     let mut repositories = Vec::new();
     let work = tempfile::tempdir()?;
     for (name, id) in host::numbers(list).map_err(UnreadableClones::List)? {
-        let (wanted, manner) = (Some(vec![name]), String::new());
-        let clones = GitFolder { folder: folder.to_owned(), wanted, all_branches: true, manner };
+        let wanted = Some(vec![name]);
+        let clones =
+            GitFolder { folder: folder.to_owned(), wanted, all_branches: true, ..GitFolder::default() };
         for object in clones.listing().await?.files {
             let to = work.path().join("clone");
             clones.download(&object.key, &to, &|_| ()).await?;

@@ -142,7 +142,7 @@ impl HostedRepository {
 /// # Errors
 /// What is wrong with the list.
 pub fn numbers(list: &str) -> Result<Vec<(String, i64)>, String> {
-    let projects = project::read(list)?.into_iter();
+    let projects = project::read(list).map_err(|fault| fault.what)?.into_iter();
     Ok(projects
         .map(|project| {
             let id =

@@ -7,9 +7,9 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::mailmap::Mailmap;
-use super::project::{self, PROJECTS, projects};
-use crate::dataset::Options;
+use super::project::{self, PROJECTS, Project, projects};
 use crate::dataset::walked::{ClonesWanted, WalkBudget};
+use crate::dataset::{Options, WrongOption};
 use crate::words::sha256;
 
 const BRANCHES: &str = "branches";
@@ -51,14 +51,14 @@ impl CommitsOptions {
     ///
     /// # Errors
     /// What is wrong, for the person who typed it.
-    pub fn read(&self) -> Result<Options, String> {
+    pub fn read(&self) -> Result<Options, WrongOption> {
         let mut options = Options::new();
         match self.commits_branches.trim() {
             "default" => {}
             "all" => {
                 options.insert(BRANCHES.to_owned(), "all".into());
             }
-            other => return Err(format!("--branches is default or all, not `{other}`")),
+            other => return Err(format!("--branches is default or all, not `{other}`").into()),
         }
         if let Some(requests) = self.commits_requests {
             options.insert(REQUESTS.to_owned(), requests.into());
@@ -83,7 +83,13 @@ impl CommitsOptions {
             let shown = path.display();
             let text =
                 std::fs::read_to_string(path).map_err(|error| format!("--projects {shown}: {error}"))?;
-            let list = project::read(&text).map_err(|error| format!("--projects {shown}: {error}"))?;
+            let list = project::read(&text).map_err(|fault| WrongOption {
+                message: format!("--projects {shown}: {}", fault.what),
+                hint: Some(match fault.line {
+                    Some(line) => format!("correct line {line} of {shown}, then run again"),
+                    None => format!("write your projects into {shown}, a line each, then run again"),
+                }),
+            })?;
             let list = serde_json::to_value(list).map_err(|error| error.to_string())?;
             options.insert(PROJECTS.to_owned(), list);
         }
@@ -95,7 +101,7 @@ impl CommitsOptions {
 ///
 /// # Errors
 /// What is wrong with the list.
-pub fn of_list(list: &std::path::Path, requests: u64) -> Result<Options, String> {
+pub fn of_list(list: &std::path::Path, requests: u64) -> Result<Options, WrongOption> {
     let options = CommitsOptions {
         commits_projects: Some(list.to_owned()),
         commits_branches: "default".into(),
@@ -174,9 +180,13 @@ pub(super) fn mailmap(options: &Options) -> io::Result<Mailmap> {
 /// The clones that the options name.
 pub(super) fn clones(options: &Options) -> ClonesWanted {
     let named = projects(options);
+    // Rows stand under the number of the list: with another one they are others.
+    let number = |project: &Project| Some((project.repository.clone(), project.id?.to_string()));
+    let manners = named.iter().filter_map(number).collect();
     let paths = named.into_iter().map(|project| project.repository).collect();
     ClonesWanted {
         paths: options.contains_key(PROJECTS).then_some(paths),
+        manners,
         all_branches: is_all(options),
         manner: options.get(MAILMAP_SHA256).and_then(Value::as_str).unwrap_or_default().to_owned(),
     }

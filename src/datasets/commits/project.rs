@@ -75,34 +75,60 @@ pub(super) fn add_listed(options: &mut Options, rows: Vec<(String, String)>) -> 
     Ok(left_out)
 }
 
+/// What is wrong with a list, for the person who wrote it.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct ListFault {
+    pub what: String,
+    /// The line that is to be corrected; `None`: there is none yet.
+    pub line: Option<u64>,
+}
+
+impl ListFault {
+    fn at(line: u64, what: &str) -> Self {
+        Self { what: format!("line {line}: {what}"), line: Some(line) }
+    }
+
+    fn of_csv(error: &csv::Error) -> Self {
+        Self { what: error.to_string(), line: error.position().map(csv::Position::line) }
+    }
+
+    fn of_header(what: String) -> Self {
+        Self { what, line: Some(1) }
+    }
+}
+
 /// Reads a list: a CSV with the columns `project` and `repository`, and `repository_id` if somebody knows the numbers.
 ///
 /// # Errors
-/// What is wrong, with its line, for the person who wrote it.
-pub(super) fn read(text: &str) -> Result<Vec<Project>, String> {
+/// What is wrong, with its line.
+pub(super) fn read(text: &str) -> Result<Vec<Project>, ListFault> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut reader =
         csv::ReaderBuilder::new().flexible(true).trim(csv::Trim::All).from_reader(text.as_bytes());
-    let header = reader.headers().map_err(|error| error.to_string())?.clone();
+    let header = reader.headers().map_err(|error| ListFault::of_csv(&error))?.clone();
     let known = ["project", "repository", "repository_id"];
     let place = |wanted: &str| header.iter().position(|name| name.eq_ignore_ascii_case(wanted));
     let (Some(name), Some(repository)) = (place(known[0]), place(known[1])) else {
         let found = header.iter().collect::<Vec<_>>().join(", ");
-        return Err(format!(
+        return Err(ListFault::of_header(format!(
             "its first line names the columns {found}, and must name project and repository"
-        ));
+        )));
     };
     if let Some(odd) = header.iter().find(|name| !known.iter().any(|known| name.eq_ignore_ascii_case(known)))
     {
-        return Err(format!("the column `{odd}` is not one of {}: is it misspelt?", known.join(", ")));
+        return Err(ListFault::of_header(format!(
+            "the column `{odd}` is not one of {}: is it misspelt?",
+            known.join(", ")
+        )));
     }
     let id = place(known[2]);
     let mut lines: HashMap<String, u64> = HashMap::new();
+    let mut numbers: HashMap<i64, u64> = HashMap::new();
     let mut projects = Vec::new();
     for record in reader.records() {
-        let record = record.map_err(|error| error.to_string())?;
+        let record = record.map_err(|error| ListFault::of_csv(&error))?;
         let line = record.position().map_or(0, csv::Position::line);
-        let at = |what: String| format!("line {line}: {what}");
+        let at = |what: String| ListFault::at(line, &what);
         if record.iter().all(str::is_empty) {
             continue;
         }
@@ -121,10 +147,15 @@ pub(super) fn read(text: &str) -> Result<Vec<Project>, String> {
         if let Some(before) = lines.insert(repository.to_lowercase(), line) {
             return Err(at(format!("{repository} is there already, in line {before}")));
         }
+        if let Some((id, before)) = id.and_then(|id| Some((id, numbers.insert(id, line)?))) {
+            return Err(at(format!(
+                "the number {id} is there already, in line {before}, and two repositories never have one"
+            )));
+        }
         projects.push(Project { name: cell(name).to_owned(), repository, id });
     }
     match projects.is_empty() {
-        true => Err("it names no project".into()),
+        true => Err(ListFault { what: "it names no project".into(), line: None }),
         false => Ok(projects),
     }
 }
@@ -198,12 +229,18 @@ mod tests {
             ("project,repository\nOne,a\n", "line 2: `a` is not a repository"),
             ("project,repository\nOne,a/..\n", "line 2: `a/..` is not a repository"),
             ("project,repository,repository_id\nOne,a/b,x\n", "line 2: `x` is not the number"),
+            (
+                "project,repository,repository_id\nOne,a/b,7\nTwo,c/d,\nThree,e/f,7\n",
+                "line 4: the number 7 is there already, in line 2",
+            ),
             ("project,repository\nOne,https://me:pw@github.com/a/b\n", "line 2: an address with a user"),
             ("project,repository\n", "it names no project"),
             ("", "its first line names the columns"),
         ] {
-            let error = read(text).unwrap_err();
-            assert!(error.starts_with(expected), "{text:?}: {error}");
+            let fault = read(text).unwrap_err();
+            assert!(fault.what.starts_with(expected), "{text:?}: {fault:?}");
+            let line = expected.strip_prefix("line ").map_or(1, |rest| rest[..1].parse().unwrap());
+            assert_eq!(fault.line, (!expected.contains("no project")).then_some(line), "{text:?}");
         }
     }
 

@@ -5,6 +5,7 @@ mod bucket;
 mod clones;
 mod demo;
 mod joined;
+mod numbers;
 mod odd;
 mod people;
 mod proof;

@@ -95,7 +95,13 @@ async fn what_was_said_before_does_not_come_back_when_it_is_read_again() {
     world.run(&[]).await.exits(0);
     let pipeline = &world.pipeline;
     let script = |file: &str, schema: &str| {
-        sql::render(file, &[("schema", schema), ("staging", "read_again"), ("overwrite_newer", "false")])
+        let own = [
+            ("staging", "read_again"),
+            ("overwrite_newer", "false"),
+            ("ledger", "etl"),
+            ("dataset", "commits"),
+        ];
+        sql::render(file, &[&[("schema", schema)], &own[..]].concat())
     };
     let Promotion::Merge { plan, .. } = COMMITS.promotion else { panic!("histories are merged") };
     // An old part and a new one are read in one batch; meanwhile another has said more.
