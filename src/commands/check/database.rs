@@ -9,11 +9,13 @@ use tokio_postgres::types::ToSql;
 use super::session::{ProbedServer, get, log_in};
 use super::{Finding, Probe, Probes, catalogue, host};
 use crate::clients::postgres::{self, Connection, PgError, PgUrl};
-use crate::config::{DatabaseUrl, LoadVia, RunConfig};
+use crate::config::{ApiSecret, DatabaseUrl, LoadVia, RunConfig};
 use crate::dataset::enrichment::{Enrichment, How};
+use crate::dataset::walked::PersonRemoval;
 use crate::error::Cause;
 use crate::ledger::{KnownPart, Ledger, NEWEST};
 use crate::run::aws_s3::AwsS3;
+use crate::run::people::admit_secret;
 use crate::{embedded, run, schema, sql};
 
 /// All probes that need a session.
@@ -32,10 +34,14 @@ const LATER: [&str; 12] = [
     "extensions",
 ];
 
+/// The key under which people are kept.
+const KEY: &str = "key";
+
 /// The same, with what is special to the dataset.
 fn later(config: &RunConfig) -> Vec<&'static str> {
     let own = config.target.dataset.enrichment.map(|enrichment| enrichment.name);
-    LATER.into_iter().chain(own).collect()
+    let key = config.target.dataset.walked.map(|_| KEY);
+    LATER.into_iter().chain(key).chain(own).collect()
 }
 
 /// The results of the database's probes.
@@ -127,6 +133,9 @@ async fn look_around(probes: &mut Probes, config: &RunConfig, url: &PgUrl, found
         None => probes.skip(&["tables", "constraints"], "the rights are not known"),
     }
     catalogue::tables(probes, config, &session.connection, &target).await;
+    if let (Some(walked), Some(secret)) = (config.target.dataset.walked, &config.processing.parse_secret) {
+        probes.run(KEY, &target, key(config, &walked.person, secret, &session.connection)).await;
+    }
     probes.run("extensions", &target, extensions(config, url, &session)).await;
     if let Some(enrichment) = &config.target.dataset.enrichment {
         probes.run(enrichment.name, &target, answers(config, enrichment, version.as_deref(), &session)).await;
@@ -268,6 +277,28 @@ async fn tables(
                 format!("merganser adopt {} shows the SQL that adds it, and --fix runs it", dataset.name),
             ),
         },
+    ))
+}
+
+/// Compares the key with the one under which the tables keep people, as a run does.
+async fn key(
+    config: &RunConfig,
+    removal: &PersonRemoval,
+    secret: &ApiSecret,
+    connection: &Connection,
+) -> Result<((), Finding), Cause> {
+    let (schema, secret_kept) = (config.target.database.schema.as_str(), removal.secret);
+    let operation = "look whether the key is the same";
+    let place = (schema, secret_kept.table);
+    let is_kept = schema::has_table(&**connection, &connection.watch(), place, operation).await?
+        && admit_secret(&**connection, removal, (schema, secret)).await?;
+    let variable = secret_kept.variable;
+    Ok((
+        (),
+        Finding::ok(match is_kept {
+            true => format!("{variable} is the key of before"),
+            false => format!("schema {schema} keeps no check of {variable} yet: the next run keeps one"),
+        }),
     ))
 }
 
