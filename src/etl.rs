@@ -35,6 +35,7 @@ pub async fn run(context: &RunContext, progress: &mut Progress) -> Result<RunOut
     progress.step("select");
     let selected = select::select(context, gathered.as_ref()).await?;
     progress.has_no_file = selected.has_none();
+    progress.unchanged = selected.unchanged();
     for batch in selected.into_batches(processing.batch_bytes, processing.is_one_batch(target)) {
         load::analyze(context, &std::mem::take(&mut progress.grown)).await;
         one_batch(context, progress, batch).await?;
@@ -60,7 +61,7 @@ pub async fn run(context: &RunContext, progress: &mut Progress) -> Result<RunOut
     if !target.dry_run {
         load::analyze(context, &progress.grown).await;
     }
-    Ok(if progress.has_files() { RunOutcome::Loaded } else { RunOutcome::NothingNew })
+    Ok(progress.outcome())
 }
 
 /// Takes the files of one batch from the source into production.

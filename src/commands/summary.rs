@@ -211,6 +211,7 @@ pub fn outcome(summary: &Summary) -> String {
                 _ if summary.walked.as_ref().is_some_and(|walked| walked.more.is_some()) => {
                     "Nothing new so far, and there is more to ask for"
                 }
+                _ if summary.failures.files > 0 => "Nothing new: every other file of the source is done",
                 _ => "Nothing new: every file of the source is done",
             };
             format!("{why}. The database is unchanged.")

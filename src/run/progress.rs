@@ -27,8 +27,10 @@ pub struct Progress {
     pub step: Option<&'static str>,
     pub files: usize,
     pub failures: Failures,
-    /// The error of the first file that could not be fetched.
-    pub unfetched: Option<String>,
+    /// Why files could not be fetched, one reason each.
+    pub unfetched: Vec<String>,
+    /// Histories of the source that are as they were: a run that finds all others unreadable has still found these.
+    pub unchanged: usize,
     pub records: Records,
     pub changes: Vec<TableChange>,
     /// Tables that the last batch changed so much that the planner needs new statistics.
@@ -75,14 +77,16 @@ impl Progress {
         let unfetched = fetched.unfetched();
         self.files += unfetched.len();
         self.failures.files += unfetched.len();
-        self.unfetched = self.unfetched.take().or_else(|| unfetched.first().cloned());
+        self.unfetched.extend_from_slice(unfetched);
     }
 
     /// The message of a run with [`nothing_readable`](Self::nothing_readable).
     pub fn no_file(&self) -> String {
-        match &self.unfetched {
-            None => "no file could be read".into(),
-            Some(reason) => format!("no file could be read: {reason}"),
+        let shown = self.unfetched.iter().take(3).map(String::as_str).collect::<Vec<_>>().join("; ");
+        match self.unfetched.len() {
+            0 => "no file could be read".into(),
+            1..=3 => format!("no file could be read: {shown}"),
+            all => format!("no file could be read: {shown}; and {} more", all - 3),
         }
     }
 
@@ -130,13 +134,21 @@ impl Progress {
         self.batches > 0
     }
 
-    /// Was there any file to load?
-    pub fn has_files(&self) -> bool {
-        self.files > 0
+    /// Were there files of which none could be read?
+    fn is_unreadable(&self) -> bool {
+        self.files > 0 && self.failures.files == self.files
     }
 
-    /// Were there files of which none could be read?
+    /// The same, and no other one is as it was.
     pub fn nothing_readable(&self) -> bool {
-        self.files > 0 && self.failures.files == self.files
+        self.is_unreadable() && self.unchanged == 0
+    }
+
+    /// How a run that has come to its end without an error ended.
+    pub fn outcome(&self) -> RunOutcome {
+        match self.files == 0 || self.is_unreadable() {
+            true => RunOutcome::NothingNew,
+            false => RunOutcome::Loaded,
+        }
     }
 }

@@ -30,6 +30,7 @@ pub struct Selected {
     files: Vec<SelectedFile>,
     /// The source has files of other names alone, or none.
     has_none: bool,
+    unchanged: usize,
 }
 
 /// A file of the source.
@@ -89,6 +90,11 @@ impl Selected {
     /// Does the source have no file of the dataset at all, done or not?
     pub fn has_none(&self) -> bool {
         self.has_none
+    }
+
+    /// How many histories of the source are as they were when they were taken.
+    pub fn unchanged(&self) -> usize {
+        self.unchanged
     }
 
     /// Splits the files into batches of at most `bytes` (a larger file is a batch of its own). A run
@@ -161,7 +167,12 @@ pub async fn select(context: &RunContext, gathered: Option<&Gathered>) -> Result
     step.done(&what, files.len() as u64, bytes, details).await?;
     fault::point!("select.end");
     let has_none = ours == 0 && files.is_empty() && matches!(context.selection(), Selection::New);
-    Ok(Selected { files, has_none })
+    // Other files are gone from their source once they are old: they say nothing of what it gives now.
+    let is_of_histories = context.dataset().walked.is_some()
+        && matches!(context.selection(), Selection::New | Selection::Walked);
+    let unchanged =
+        if is_of_histories { ours - files.iter().filter(|file| file.problem.is_none()).count() } else { 0 };
+    Ok(Selected { files, has_none, unchanged })
 }
 
 /// The files of the dataset in a listing, in the order in which they count.
@@ -249,7 +260,7 @@ mod tests {
             known: None,
             problem: None,
         });
-        Selected { files: files.collect(), has_none: false }
+        Selected { files: files.collect(), has_none: false, unchanged: 0 }
     }
 
     #[test]

@@ -75,6 +75,23 @@ async fn a_clone_that_cannot_be_read_is_no_failure_of_the_others() {
         "select count(*) from git_repositories where full_name = 'harbour/ordinary' and repository_id < 0";
     assert_eq!(world.pipeline.one(ids).await, "1");
     assert_eq!(ran.code, 3, "{}", ran.stderr);
+    // Where all others are as they were, the run is no worse than the one that loaded them.
+    world.run(&[]).await.exits(3).says("Nothing new: every other file of the source is done");
+    let list = world.list();
+    let proof = ["check", "commits", "--complete", "--projects", &list];
+    let said = world.pipeline.other(&proof).await.exits(1).stdout;
+    for expected in [
+        "FAIL  harbour/damaged: nothing is loaded\n      not checked: harbour/damaged: commit ",
+        "FAIL  harbour/missing: nothing is loaded\n      not checked: the folder has no such clone",
+        "Incomplete; put right what is said of each that could not be checked",
+    ] {
+        assert!(said.contains(expected), "{expected}\n{said}");
+    }
+    let only =
+        "project,repository\nA,harbour/nothing\nB,harbour/shallow\nC,harbour/damaged\nD,harbour/missing\n";
+    fs::write(&list, only).unwrap();
+    let ran = world.run(&[]).await.exits(1).says("no file could be read: harbour__").says("; and 1 more");
+    ran.says("The database is unchanged.");
 }
 
 #[tokio::test]
@@ -85,9 +102,18 @@ async fn a_list_that_is_wrong_is_refused_before_anything_is_done() {
         ("project,repository\nOne,a/b\nTwo,A/B\n", "line 3: A/B is there already, in line 2"),
         ("project,repository\nOne,https://gitlab.com/a/b\n", "only repositories of github.com"),
         ("project,repository\nOne,\n", "the project or its repository is missing"),
+        (
+            "project,repository,repository_id\nOne,a/b,7\nTwo,c/d,7\n",
+            "line 3: the number 7 is there already, in line 2",
+        ),
     ] {
         fs::write(world.list(), text).unwrap();
-        world.run(&[]).await.exits(2).says(said);
+        let ran = world.run(&[]).await.exits(2).says(said);
+        assert!(
+            ran.stderr.contains("correct line ") && ran.stderr.contains("then run again"),
+            "{}",
+            ran.stderr
+        );
     }
     fs::remove_file(world.list()).unwrap();
     world.run(&[]).await.exits(2).says("projects.csv");
@@ -99,7 +125,7 @@ async fn a_list_that_is_wrong_is_refused_before_anything_is_done() {
 async fn a_clone_that_changes_between_two_looks_is_read_another_time() {
     let world = GitWorld::new("commits_changes", 100).await;
     let wanted = Some(vec!["harbour/lighthouse".to_owned()]);
-    let folder = GitFolder { folder: world.clones(), wanted, all_branches: false, manner: String::new() };
+    let folder = GitFolder { folder: world.clones(), wanted, ..GitFolder::default() };
     let listing = folder.listing().await.unwrap();
     world.git("harbour/lighthouse", &["update-ref", "refs/heads/main", "main~3"]);
     let to = world.pipeline.folder().join("read");
