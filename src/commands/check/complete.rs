@@ -67,11 +67,15 @@ fn render(proofs: &[HistoryProof], is_complete: bool) -> String {
     }
     let unseen = proofs.iter().filter(|proof| proof.unseen.is_some()).count();
     let is_faultless = proofs.iter().all(|proof| proof.faults.is_empty());
+    let is_faulty_if_seen = proofs.iter().any(|proof| !proof.faults.is_empty() && proof.unseen.is_none());
     text += match (is_complete, proofs.is_empty(), is_faultless) {
         (true, ..) => "Complete: every head and every parent is there, and no mark is wrong.",
         (false, true, _) => "There is no history to check.",
         (false, false, true) => "Not proven: everything that could be checked is there.",
-        (false, false, false) => "Incomplete; the next run requests what is missing.",
+        (false, false, false) if is_faulty_if_seen => "Incomplete; the next run takes what is missing.",
+        (false, false, false) => {
+            "Incomplete; put right what is said of each that could not be checked, then run again."
+        }
     };
     if unseen > 0 {
         let _ = write!(text, " {unseen} of {} histories could not be checked.", proofs.len());

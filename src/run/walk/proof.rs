@@ -86,9 +86,13 @@ pub async fn prove(config: &RunConfig, database: &PgUrl) -> Result<Option<Vec<Hi
         let by_number = numbers.iter().find_map(|number| kept.iter().position(|one| one.history == *number));
         let by_name = || kept.iter().position(|one| one.name.eq_ignore_ascii_case(&name));
         let Some(at) = by_number.or_else(by_name) else {
-            let faults = vec!["nothing is known of it".into()];
-            let unseen = if let SourceSight::Unseen(why) = sight { Some(why) } else { None };
-            proofs.push(HistoryProof { name, faults, unseen, ..HistoryProof::default() });
+            let unseen = match (sight, folder) {
+                (SourceSight::Unseen(why), _) => Some(why),
+                (SourceSight::Clone(part), Some(folder)) => ids(folder, &part).await?.err(),
+                _ => None,
+            };
+            let (found, faults) = ("nothing is loaded".into(), vec!["nothing is known of it".into()]);
+            proofs.push(HistoryProof { name, found, faults, unseen });
             continue;
         };
         // Two names of the list may mean the same history.
@@ -254,13 +258,12 @@ impl Prover<'_> {
 
     /// Compares all nodes of a clone with what is there.
     async fn judge_clone(&self, kept: &mut KeptHistory, folder: &GitFolder, part: &str) -> Result<(), Cause> {
-        let (_, ids) = match folder.ids(part).await {
-            Ok(read) => read,
-            Err(error) if error.is_about_file() => {
-                kept.proof.unseen = Some(error.to_string());
+        let ids = match ids(folder, part).await? {
+            Ok(ids) => ids,
+            Err(why) => {
+                kept.proof.unseen = Some(why);
                 return Ok(());
             }
-            Err(error) => return Err(error.into()),
         };
         let (absent, marked) = self.absent(kept.history, &ids).await?;
         if !absent.is_empty() {
@@ -278,6 +281,15 @@ impl Prover<'_> {
         }
         kept.proof.found = format!("{}; the clone has {}", kept.proof.found, words::count(ids.len() as u64));
         Ok(())
+    }
+}
+
+/// The nodes of a clone, or why it cannot be read.
+async fn ids(folder: &GitFolder, part: &str) -> Result<Result<Vec<String>, String>, Cause> {
+    match folder.ids(part).await {
+        Ok((_, ids)) => Ok(Ok(ids)),
+        Err(error) if error.is_about_file() => Ok(Err(error.to_string())),
+        Err(error) => Err(error.into()),
     }
 }
 

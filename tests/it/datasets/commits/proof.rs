@@ -129,6 +129,22 @@ async fn what_could_not_be_looked_at_is_not_proven() {
     assert!(all.contains("not checked: the folder has no clone of it"), "{all}");
 }
 
+/// What a run refuses, a check does not find right.
+#[tokio::test]
+async fn a_check_compares_the_key_as_a_run_does() {
+    let world = GitWorld::new("commits_other_key", 100).await;
+    let list = world.list();
+    let words = ["check", "commits", "--projects", &list];
+    world.pipeline.other(&words).await.exits(0);
+    world.run(&[]).await.exits(0);
+    world.pipeline.other(&words).await.exits(0).says("MERGANSER_EMAIL_KEY is the key of before");
+    let other = world.pipeline.env([("MERGANSER_EMAIL_KEY".to_owned(), "another".to_owned())]);
+    let ran = other.other(&[&["run", "commits", "--projects", &list], &[][..]].concat()).await.exits(1);
+    ran.says("MERGANSER_EMAIL_KEY is another key");
+    let checked = other.other(&words).await.exits(1).says("MERGANSER_EMAIL_KEY is another key");
+    checked.says("A run of commits would not work: key.");
+}
+
 #[tokio::test]
 async fn heads_that_were_put_back_are_told_from_those_that_are_proven() {
     let world = GitWorld::new("commits_put_back", 150).await;
