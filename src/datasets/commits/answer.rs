@@ -127,11 +127,16 @@ pub(super) fn link(header: &str) -> (Option<String>, Option<u64>) {
             next = Some(url.to_owned());
         }
         if is("last") {
-            let query = url.split_once('?').map_or("", |(_, query)| query);
-            last = query.split('&').find_map(|pair| pair.strip_prefix("page=")?.parse().ok());
+            last = page_number(url);
         }
     }
     (next, last)
+}
+
+/// Which page an address leads to, if it says so.
+pub(super) fn page_number(url: &str) -> Option<u64> {
+    let (_, query) = url.split_once('?')?;
+    query.split('&').find_map(|pair| pair.strip_prefix("page=")?.parse().ok())
 }
 
 /// Does a refusal say who has closed a repository to everybody, and when?

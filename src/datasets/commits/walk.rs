@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::answer::{RepositoryNote, branches, commits, link};
+use super::answer::{RepositoryNote, branches, commits, link, page_number};
 use super::options::is_all;
 use super::project::id_of_name;
 use crate::dataset::Options;
@@ -274,7 +274,7 @@ impl RepositoryWalk {
         self.stage = Stage::Page { url, from: Some(sha), is_head };
     }
 
-    fn page(&mut self, from: Option<&str>, is_head: bool, answer: &WalkAnswer) {
+    fn page(&mut self, url: &str, from: Option<&str>, is_head: bool, answer: &WalkAnswer) {
         if from.is_some() && [403, 409, 410, 451].contains(&answer.status) {
             // That is said of the repository, and would be said of each commit.
             self.cursor.next = None;
@@ -316,7 +316,7 @@ impl RepositoryWalk {
         let parents = parents.into_iter().filter(|sha| !here.contains(sha.as_str())).cloned().collect();
         self.cursor.next = next.filter(|_| brings > 0 || is_head);
         let left = self.cursor.pages_left.map(|left| left.saturating_sub(1));
-        self.cursor.pages_left = last.map(|last| last.saturating_sub(1)).or(left);
+        self.cursor.pages_left = last.map(|last| last.saturating_sub(page_number(url).unwrap_or(1))).or(left);
         self.stage = Stage::FindParents(parents);
     }
 
@@ -434,8 +434,8 @@ impl HistoryWalk for RepositoryWalk {
                 self.add_missing(missing, &[]);
                 self.begin();
             }
-            (Stage::Page { from, is_head, .. }, WalkWord::Answer(answer)) => {
-                self.page(from.as_deref(), is_head, &answer);
+            (Stage::Page { url, from, is_head }, WalkWord::Answer(answer)) => {
+                self.page(&url, from.as_deref(), is_head, &answer);
             }
             // An address of before, of another host: what it led to is found otherwise.
             (Stage::Page { .. }, WalkWord::Nowhere) => {

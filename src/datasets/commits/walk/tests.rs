@@ -160,6 +160,20 @@ fn a_walk_that_is_cut_off_after_any_request_goes_on_there() {
 }
 
 #[test]
+fn pages_that_the_host_has_announced_are_left_to_do_in_the_next_run_too() {
+    let (host, options) = (host(1_000, LinkForm::Numbered), options("default"));
+    let mut kept = Kept::default();
+    assert!(!kept.walk(&host, &options, 4));
+    let left = |kept: &Kept| walk(&options, "a/b", kept.cursor.as_ref(), Timestamp::now()).needs();
+    let before = left(&kept);
+    assert!((7..=9).contains(&before), "{before}");
+    assert!(!kept.walk(&host, &options, 3));
+    assert_eq!(left(&kept), before - 3);
+    assert!(kept.walk(&host, &options, 100));
+    assert_eq!(left(&kept), 1, "a look at its heads");
+}
+
+#[test]
 fn an_address_that_leads_nowhere_any_more_is_left_for_the_frontier() {
     let (host, options) = (host(350, LinkForm::Numbered), options("default"));
     let mut kept = Kept::default();
