@@ -49,7 +49,7 @@ pub(super) const DICTIONARY: &[Described] = &[
     },
     Described {
         table: "git_trailers",
-        about: "Lines such as Signed-off-by at the end of messages",
+        about: "Trailers such as Signed-off-by at the end of messages, as git's own log has them",
         columns: &[
             RECORD,
             REPOSITORY,
@@ -99,7 +99,7 @@ pub(super) const DICTIONARY: &[Described] = &[
         columns: &[(
             "email_hash",
             "the hash of an address; or, behind the word keyed-name, that of a name that stands without one; \
-             or, behind the word key, what the key is recognised by",
+             or, behind keyed-person, of what git_identities called somebody; or, behind the word key, what the key is recognised by",
         )],
     },
     Described {
