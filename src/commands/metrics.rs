@@ -19,9 +19,10 @@ pub const VARIABLE: &str = "MERGANSER_METRICS";
 const MODE: u32 = 0o644;
 
 /// Every metric with its description; `deploy/monitoring/` uses these names.
-pub const METRICS: [(&str, &str); 5] = [
+pub const METRICS: [(&str, &str); 6] = [
     ("merganser_run_exit_code", "How the last run ended."),
     ("merganser_run_failed_records", "Records of the last run that could not be loaded."),
+    ("merganser_run_failed_files", "Files of the last run that could not be read, or not to their end."),
     ("merganser_table_rows", "Rows of a table."),
     ("merganser_last_success_timestamp_seconds", "When a run last ended with 0 or 3, in seconds since 1970."),
     ("merganser_step_seconds", "What the last run took for a step."),
@@ -39,8 +40,9 @@ pub enum MetricsTarget {
 pub struct Figures {
     pub dataset: &'static str,
     pub exit: Exit,
-    /// `None`: not known.
+    /// Records, and files, that could not be loaded; `None`: not known.
     pub failed_records: Option<u64>,
+    pub failed_files: Option<u64>,
     /// Rows of each table, if they are known.
     pub rows: BTreeMap<String, i64>,
     /// Seconds since 1970.
@@ -137,12 +139,15 @@ fn merged(old: &str, figures: &Figures) -> BTreeMap<Series, String> {
 
 fn series(figures: &Figures) -> BTreeMap<Series, String> {
     let dataset = label("dataset", figures.dataset);
-    let [exit_code, failed_records, table_rows, last_success, step_seconds] = METRICS.map(|(name, _)| name);
+    let [exit_code, failed_records, failed_files, table_rows, last_success, step_seconds] =
+        METRICS.map(|(name, _)| name);
     let mut all = BTreeMap::new();
     let mut add = |name: &str, labels: String, value: String| all.insert((name.to_owned(), labels), value);
     add(exit_code, dataset.clone(), (figures.exit as u8).to_string());
-    if let Some(records) = figures.failed_records {
-        add(failed_records, dataset.clone(), records.to_string());
+    for (name, failed) in [(failed_records, figures.failed_records), (failed_files, figures.failed_files)] {
+        if let Some(failed) = failed {
+            add(name, dataset.clone(), failed.to_string());
+        }
     }
     if matches!(figures.exit, Exit::Done | Exit::SomeFailed) {
         add(last_success, dataset.clone(), figures.now.to_string());
@@ -180,6 +185,7 @@ mod tests {
             dataset,
             exit,
             failed_records: Some(2),
+            failed_files: Some(1),
             rows: BTreeMap::from([("rates".to_owned(), 7)]),
             now: 1000,
             steps: BTreeMap::from([("promote", 1.5)]),
@@ -196,6 +202,7 @@ mod tests {
         );
         let failed = Figures {
             failed_records: None,
+            failed_files: None,
             rows: BTreeMap::new(),
             now: 2000,
             steps: BTreeMap::from([("load", 2.0)]),
@@ -205,6 +212,7 @@ mod tests {
         for line in [
             "merganser_run_exit_code{dataset=\"a\"} 1\n",
             "merganser_run_failed_records{dataset=\"a\"} 2\n",
+            "merganser_run_failed_files{dataset=\"a\"} 1\n",
             "merganser_table_rows{dataset=\"a\",table=\"rates\"} 7\n",
             "merganser_last_success_timestamp_seconds{dataset=\"a\"} 1000\n",
             "merganser_step_seconds{dataset=\"a\",step=\"load\"} 2.000\n",

@@ -110,8 +110,8 @@ impl Ending<'_> {
         if self.dry_run || matches!(self.exit(), Exit::Locked | Exit::Usage) {
             return None;
         }
-        let (failed_records, rows) = match self.result {
-            Ok(done) => (Some(done.failures.records), done.rows.clone()),
+        let (failures, rows) = match self.result {
+            Ok(done) => (Some(done.failures), done.rows.clone()),
             Err(_) => (None, BTreeMap::new()),
         };
         let mut steps = BTreeMap::<_, f64>::new();
@@ -121,7 +121,15 @@ impl Ending<'_> {
             *steps.entry(lapse.step).or_default() += took.as_secs_f64();
         }
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-        Some(Figures { dataset: self.dataset, exit: self.exit(), failed_records, rows, now, steps })
+        Some(Figures {
+            dataset: self.dataset,
+            exit: self.exit(),
+            failed_records: failures.map(|failures| failures.records),
+            failed_files: failures.map(|failures| failures.all_files()),
+            rows,
+            now,
+            steps,
+        })
     }
 
     fn trace<'l>(&self, lapses: &'l [Lapse]) -> Trace<'l> {

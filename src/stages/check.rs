@@ -48,6 +48,13 @@ pub struct Failures {
     pub incomplete_files: usize,
 }
 
+impl Failures {
+    /// Files that could not be read, or not to their end.
+    pub fn all_files(&self) -> u64 {
+        (self.files + self.incomplete_files) as u64
+    }
+}
+
 impl Checked {
     /// Of which batch it is.
     pub(super) fn batch(&self) -> i32 {
