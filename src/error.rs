@@ -284,7 +284,9 @@ impl Failure {
     }
 
     /// The text for a person, several lines.
-    pub fn render(&self) -> String {
+    ///
+    /// `command`: the command that was typed, without its arguments.
+    pub fn render(&self, command: &str) -> String {
         let mut text = String::from("error: ");
         if let Some(step) = self.step {
             let _ = write!(text, "{step} failed: ");
@@ -298,15 +300,15 @@ impl Failure {
             let _ = writeln!(text, "  where: run {run_id}");
         }
         let _ = writeln!(text, "{}", self.database_sentence());
-        let _ = writeln!(text, "Next: {}", self.hint());
+        let _ = writeln!(text, "Next: {}", self.hint(command));
         text
     }
 
     /// What to type next, in a line.
-    pub fn hint(&self) -> String {
+    pub fn hint(&self, command: &str) -> String {
         self.cause.hint().unwrap_or_else(|| match (self.run_id, &*self.cause) {
             (Some(run_id), _) => format!("merganser status {run_id}"),
-            (None, Cause::Usage { .. }) => "merganser help COMMAND says what a command takes".to_owned(),
+            (None, Cause::Usage { .. }) => format!("merganser help {command} says what it takes"),
             (None, _) => "remove the cause, then run the same command again".to_owned(),
         })
     }
@@ -330,7 +332,7 @@ impl Failure {
             }
             Database::Committed { batches } => format!(
                 "{} of this run {} committed and whole; the failed one changed nothing. \
-                 The next run goes on there.",
+                 The next run continues from there.",
                 counted(*batches as u64, "earlier batch"),
                 if *batches == 1 { "is" } else { "are" }
             ),
@@ -339,7 +341,7 @@ impl Failure {
                 counted(*objects as u64, "object")
             ),
             Database::Partitions { in_place } => format!(
-                "Partitions that are done are committed, and the next worker goes on there; the clean table {}.",
+                "Partitions that are done are committed, and the next worker continues from there; the clean table {}.",
                 partitions_shown(*in_place)
             ),
             Database::Steps { loaded } => {

@@ -18,6 +18,8 @@ pub struct Report {
     bars: MultiProgress,
     json: bool,
     timeline: Timeline,
+    /// The command that was typed, without its arguments.
+    command: String,
 }
 
 /// Writes whole lines above the bars.
@@ -86,18 +88,24 @@ impl Report {
                 .event_format(Lines { color })
                 .try_init(),
         };
-        Self { bars, json: format == LogFormat::Json, timeline: Timeline::default() }
+        let command = output.command.clone();
+        Self { bars, json: format == LogFormat::Json, timeline: Timeline::default(), command }
     }
 
     /// A report that shows nothing.
     pub fn silent() -> Self {
         let bars = MultiProgress::with_draw_target(ProgressDrawTarget::hidden());
-        Self { bars, json: false, timeline: Timeline::default() }
+        Self { bars, json: false, timeline: Timeline::default(), command: String::new() }
     }
 
     /// When each operation of the process began and ended.
     pub fn timeline(&self) -> &Timeline {
         &self.timeline
+    }
+
+    /// The command that was typed, such as `run` or `transform plan`.
+    pub fn command(&self) -> &str {
+        &self.command
     }
 
     /// Are the lines and bars shown on a terminal?

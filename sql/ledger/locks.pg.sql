@@ -63,6 +63,25 @@ left join lateral (
 ) as run on true
 limit 1;
 
+-- part: dead  (statement)
+-- Purpose: runs whose process is gone: they are marked as running, and nobody holds the lock of their dataset.
+-- Inputs:  $1 what the name of each dataset's lock begins with (see lock); :"ledger".
+-- Outputs: their run_ids. No process holds a version of a transform, so none of these is among them.
+select run_id
+from :"ledger".runs cross join lateral hashtextextended($1 || dataset, 0) as key (value)
+where status = 'running'
+    and kind <> 'transform'
+    and not exists (
+        select
+        from pg_locks
+        where locktype = 'advisory'
+            and classid::bigint = (value >> 32) & 4294967295
+            and objid::bigint = value & 4294967295
+            and objsubid = 1
+            and granted
+            and pg_locks.database = (select oid from pg_database where datname = current_database())
+    );
+
 -- part: fence  (statement, inside the transaction of the promotion)
 -- Purpose: prove that this run may still promote.
 -- Inputs:  $1 run_id; :"ledger".

@@ -35,6 +35,7 @@ select jsonb_build_object(
             and not runs.dry_run
     ),
     'undone_by', (select max(undone_by::text) from :"ledger".undo_batches as batch where batch.run_id = runs.run_id),
+    'options', options,
     'error', error
 )
 from :"ledger".runs
@@ -132,6 +133,25 @@ where ($1::uuid is null or failed.run_id = $1)
     and ($6::text is null or failed.record_id = $6)
     and ($1 is not null or $4 is not null or not runs.dry_run)
 order by failed.resolved_at is not null, failed.reason, parts.as_of, parts.name, failed.failed_record_id;
+
+-- part: view_unreadable  (statement)
+-- Purpose: the files of which nothing could be read.
+-- Inputs:  $1 run_id or null, $2 file name or null, $3 dataset or null; :"ledger".
+-- Outputs: one JSON object a file. Of all runs, only if the newest run that has read the file could not; dry runs only if requested.
+select jsonb_build_object('name', name, 'error', error, 'run_id', run_id, 'dataset', dataset)
+from (
+    select distinct on (runs.dataset, runs.target_schema, parts.name)
+        runs.dataset, parts.name, parts.error, parts.status, parts.run_id, parts.part_id
+    from :"ledger".parts join :"ledger".runs using (run_id)
+    where ($1::uuid is null or runs.run_id = $1)
+        and ($2::text is null or parts.name = $2)
+        and ($3::text is null or runs.dataset = $3)
+        and ($1 is not null or not runs.dry_run)
+        and parts.status <> 'pending'
+    order by runs.dataset, runs.target_schema, parts.name, parts.part_id desc
+) as newest
+where status = 'failed'
+order by part_id;
 
 -- part: view_origin  (statement)
 -- Purpose: where a record in production came from.

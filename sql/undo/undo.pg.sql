@@ -3,43 +3,40 @@
 -- By hand: sed -n '/^-- part: NAME /,/^-- part:/p' sql/undo/undo.pg.sql
 
 -- part: run  (statement)
--- Purpose: what a run has done, for somebody who wants to undo it.
--- Inputs:  $1 run_id; :"ledger".
--- Outputs: dataset, target_schema, kind, dry_run; committed, how many batches it has committed; kept, how many of these still have
---          before-images; undone_by, the run that has undone it, or null; kept_until, until when these are kept, or null.
-select
-    runs.dataset,
-    runs.target_schema,
-    runs.kind,
-    runs.dry_run,
-    (
+-- Purpose: what a run has done, for somebody who wants to undo it; or the last runs that have loaded something, whether or not they are
+--          undone. Undos and dry runs are not what a person means by these.
+-- Inputs:  $1 run_id, or null: the last runs; :"ledger".
+-- Outputs: run_id, dataset, target_schema, kind, dry_run; committed, how many batches it has committed; kept, how many of these still
+--          have before-images; undone_by, the run that has undone it, or null; kept_until, until when these are kept, or null;
+--          started_at, as text in UTC. The newest run first, at most a hundred.
+with chosen as (
+    select runs.*, (
         select count(*)
         from :"ledger".steps
         where steps.run_id = runs.run_id and steps.status = 'completed' and steps.step = 'promote'
-    ) as committed,
+    ) as committed
+    from :"ledger".runs
+    where case
+        when $1::uuid is null then not runs.dry_run and runs.kind in ('run', 'reprocess', 'retry', 'backfill')
+        else runs.run_id = $1
+    end
+)
+select
+    chosen.run_id,
+    chosen.dataset,
+    chosen.target_schema,
+    chosen.kind,
+    chosen.dry_run,
+    chosen.committed,
     count(batch.undo_no) filter (where batch.kept_until > now()) as kept,
     max(batch.undone_by::text) as undone_by,
-    max(batch.kept_until)::text as kept_until
-from :"ledger".runs left join :"ledger".undo_batches as batch using (run_id)
-where runs.run_id = $1
-group by runs.run_id;
-
--- part: last  (statement)
--- Purpose: the last run that has loaded something, whether or not it is undone. Undos and dry runs are not what a person means
---          by it.
--- Inputs:  :"ledger".
--- Outputs: its run_id; no row if there is none.
-select runs.run_id
-from :"ledger".runs
-where not runs.dry_run
-    and runs.kind in ('run', 'reprocess', 'retry', 'backfill')
-    and exists (
-        select
-        from :"ledger".steps
-        where steps.run_id = runs.run_id and steps.step = 'promote' and steps.status = 'completed'
-    )
-order by runs.started_at desc
-limit 1;
+    max(batch.kept_until)::text as kept_until,
+    to_char(chosen.started_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS "UTC"') as started
+from chosen left join :"ledger".undo_batches as batch using (run_id)
+where $1::uuid is not null or chosen.committed > 0
+group by chosen.run_id, chosen.dataset, chosen.target_schema, chosen.kind, chosen.dry_run, chosen.committed, chosen.started_at
+order by chosen.started_at desc
+limit 100;
 
 -- part: none_sealed  (script)
 -- Purpose: an empty list of sealed records, for a dataset that seals none.
@@ -646,13 +643,18 @@ delete from :"ledger".plans where run_id in (select run_id from pg_temp.undoing)
 -- part: counts  (script, after undone)
 -- Purpose: the numbers of an undo.
 -- Inputs:  pg_temp.undone, undoing; :"ledger".parts.
--- Outputs: one row: records whose rows come back, records that are deleted, records of which only the rest comes back, files.
+-- Outputs: one row: records whose rows come back, records that are deleted, records of which only the rest comes back, files, records
+--          in them that were deletes or were of sealed records.
 select
     count(*) filter (where rows_no is not null and had_rows),
     count(*) filter (where rows_no is not null and not had_rows),
     count(*) filter (where rows_no is null),
     (
         select count(*)
+        from :"ledger".parts join pg_temp.undoing on undoing.run_id = parts.run_id and undoing.batch = parts.batch
+    ),
+    (
+        select coalesce(sum(parts.records_deleted), 0)::bigint
         from :"ledger".parts join pg_temp.undoing on undoing.run_id = parts.run_id and undoing.batch = parts.batch
     )
 from pg_temp.undone;

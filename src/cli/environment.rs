@@ -57,7 +57,20 @@ pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Cli, Error> {
         let message = format!("{option} is an option of {owner}, and {dataset} does not have it");
         return Err(command.error(ErrorKind::UnknownArgument, message));
     }
-    Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
+    let mut cli = Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut command))?;
+    cli.output.command = typed(&matches);
+    Ok(cli)
+}
+
+/// The command that was typed, without its arguments.
+fn typed(matches: &ArgMatches) -> String {
+    let mut words = Vec::new();
+    let mut inner = matches.subcommand();
+    while let Some((name, matches)) = inner {
+        words.push(name);
+        inner = matches.subcommand();
+    }
+    words.join(" ")
 }
 
 /// An option on the command line that the named dataset does not have, and the one that has it.

@@ -308,4 +308,7 @@ pub struct Output {
     /// Write more detail; given twice, the libraries' as well
     #[arg(short, long, action = clap::ArgAction::Count, global = true)]
     pub verbose: u8,
+    /// The command that was typed, without its arguments
+    #[arg(skip)]
+    pub command: String,
 }

@@ -41,7 +41,7 @@ pub async fn failures(args: FailuresArgs) -> Result<Exit, Failure> {
                 });
             }
             (Some(_), Some(row)) => show::failure(row),
-            (None, _) => show::failures(&rows),
+            (None, _) => show::failures(&rows, &reader.unreadable(&filter).await?),
         })
     }
     .await;

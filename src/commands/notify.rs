@@ -78,7 +78,7 @@ impl Notice {
             exit,
             reason,
             database: failure.database_sentence(),
-            next: status.unwrap_or_else(|| failure.hint()),
+            next: status.unwrap_or_else(|| failure.hint("run")),
         })
     }
 

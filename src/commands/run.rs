@@ -35,6 +35,8 @@ async fn told(config: RunConfig, others: Option<&Listeners>, report: &Report) ->
         promote::truths(config.target.dataset, folder)?;
     }
     let options = config.for_ledger();
+    let asked = &options["asked_for"];
+    let is_choice = !asked["run"].is_null() || !asked["record"].is_null();
     let RunConfig { target, mut from, mut processing } = config;
     let more = async |context: Context| {
         let place = (&context.database, context.target.database.schema.as_str());
@@ -61,6 +63,7 @@ async fn told(config: RunConfig, others: Option<&Listeners>, report: &Report) ->
         record: dataset.record,
         outcome,
         dry_run,
+        is_choice,
         files: progress.files,
         failures: progress.failures,
         records: progress.records,

@@ -29,7 +29,10 @@ pub async fn status(args: StatusArgs) -> Result<Exit, Failure> {
             return Ok(show::runs(&runs, open, &kept));
         };
         if let Some(run) = reader.run(subject).await? {
-            return Ok(if args.json { pretty(&run) } else { show::run(&run) });
+            return Ok(match args.json {
+                true => pretty(&run),
+                false => show::run(&run, reader.open_failures().await?),
+            });
         }
         let files = reader.file(subject).await?;
         if !files.is_empty() {
@@ -43,7 +46,7 @@ pub async fn status(args: StatusArgs) -> Result<Exit, Failure> {
             FailureFilter { record_id: Some(subject.clone()), settled: true, ..FailureFilter::default() };
         let failures = reader.failures(&filter).await?;
         if !failures.is_empty() {
-            return Ok(if args.json { pretty(&json!(failures)) } else { show::failures(&failures) });
+            return Ok(if args.json { pretty(&json!(failures)) } else { show::failures(&failures, &[]) });
         }
         Err(Cause::Usage {
             message: format!("the ledger knows no run, file or record `{subject}`"),

@@ -30,6 +30,8 @@ pub struct Summary {
     pub record: &'static str,
     pub outcome: RunOutcome,
     pub dry_run: bool,
+    /// A retry of some failed records.
+    pub is_choice: bool,
     pub files: usize,
     pub failures: Failures,
     pub records: Records,
@@ -116,7 +118,7 @@ pub fn render(summary: &Summary) -> String {
     if summary.has_failures() {
         text += &failures(summary);
     }
-    text
+    text + &next_of_guards(&summary.guards)
 }
 
 /// The failures, and the command that shows them: unreadable files are not among the failed records.
@@ -130,7 +132,12 @@ fn failures(summary: &Summary) -> String {
         ),
     };
     let (what, command) = what_failed(summary);
-    format!("{what}.\n{outstanding}Next: {command}\n")
+    let next = match summary.breaches().next() {
+        None => format!("Next: {command}\n"),
+        // The guards come first: without them nothing is loaded.
+        Some(_) => String::new(),
+    };
+    format!("{what}.\n{outstanding}{next}")
 }
 
 /// The amount of failures in words, and the command that shows them.
@@ -141,10 +148,13 @@ pub fn what_failed(summary: &Summary) -> (String, String) {
         _ => format!("merganser failures --run {}", summary.run_id),
     };
     let what = format!(
-        "{} failed, {} could not be read, {} broke off",
+        "{} failed, {} could not be read, {} cut off",
         counted(failures.records, "record"),
         counted(failures.files as u64, "file"),
-        failures.incomplete_files
+        match failures.incomplete_files {
+            1 => "1 was".to_owned(),
+            files => format!("{} were", count(files as u64)),
+        }
     );
     (what, command)
 }
@@ -195,7 +205,7 @@ pub fn outcome(summary: &Summary) -> String {
     let counts = format!(
         "{} loaded from {}; {} superseded, {} of deleted {}",
         counted(records.loaded, summary.record),
-        counted(summary.files as u64, "file"),
+        counted(summary.files.saturating_sub(summary.failures.files) as u64, "file"),
         counted(records.superseded, "record"),
         counted(records.deleted, "record"),
         plural(summary.record)
@@ -206,7 +216,8 @@ pub fn outcome(summary: &Summary) -> String {
                 Kind::Reprocess => {
                     "Nothing to do: these files are done without a failure (--force takes them too)"
                 }
-                Kind::Retry => "Nothing to retry: no such failed record is open",
+                Kind::Retry if summary.is_choice => "Nothing to retry: no such failed record is open",
+                Kind::Retry => "Nothing to retry: no failed record is open",
                 _ if summary.has_no_file => "Nothing was loaded: the source has no file of the dataset",
                 _ if summary.walked.as_ref().is_some_and(|walked| walked.more.is_some()) => {
                     "Nothing new so far, and there is more to ask for"
@@ -239,13 +250,19 @@ pub(super) fn table(changes: &[TableChange]) -> String {
 
 /// A line about the guards that would stop the real run; empty if none would.
 pub(super) fn would_be_refused(what: &str, guards: &[Guard]) -> String {
+    match guards.iter().any(Guard::stops) {
+        true => format!("\nThe real {what} would be refused."),
+        false => String::new(),
+    }
+}
+
+/// What to type next if guards would stop the real run; empty if none would.
+pub(super) fn next_of_guards(guards: &[Guard]) -> String {
     let mut names: Vec<_> =
         guards.iter().filter(|guard| guard.stops()).map(|guard| guard.name.as_str()).collect();
     names.dedup();
     match names.as_slice() {
         [] => String::new(),
-        names => {
-            format!("\nThe real {what} would be refused; if the change is right: --allow {}", names.join(","))
-        }
+        names => format!("Next: if the change is right: --allow {}\n", names.join(",")),
     }
 }

@@ -53,14 +53,14 @@ fn show(failure: &Failure, report: &Report) {
             step = failure.step,
             exit_code = failure.exit() as u8,
             database = failure.database_sentence(),
-            hint = failure.hint(),
+            hint = failure.hint(report.command()),
             causes = failure.chain().join(": "),
             "{}",
             failure.cause
         );
     } else {
         // Not `eprint!`, which would panic if the reader has closed the pipe.
-        let _ = std::io::stderr().write_all(failure.render().as_bytes());
+        let _ = std::io::stderr().write_all(failure.render(report.command()).as_bytes());
     }
 }
 

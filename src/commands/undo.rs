@@ -11,6 +11,7 @@ use crate::config::{TargetConfig, UndoConfig};
 use crate::datasets;
 use crate::error::{Cause, Exit, Failure};
 use crate::ledger::inspect::{Reader, RunToUndo};
+use crate::ledger::unknown_run;
 use crate::log::Report;
 use crate::run::context::Context;
 use crate::run::opened::Opened;
@@ -18,13 +19,15 @@ use crate::run::progress::Progress;
 use crate::run::server::Server;
 use crate::stages::promote::{self, Guard, Sample, TableChange, Undone};
 use crate::stages::publish;
-use crate::words::counted;
+use crate::words::{counted, plural};
 
 /// A finished undo, for its caller.
 #[derive(Debug)]
 pub struct UndoneRuns {
     pub run_id: Uuid,
     pub runs: Vec<Uuid>,
+    /// The name of the dataset.
+    pub dataset: &'static str,
     /// The word for a record, as people read it.
     pub record: &'static str,
     pub undone: Undone,
@@ -67,6 +70,7 @@ pub async fn undo(config: UndoConfig, report: &Report) -> Result<UndoneRuns, Fai
     Ok(UndoneRuns {
         run_id,
         runs,
+        dataset: dataset.name,
         record: dataset.record,
         undone,
         changes,
@@ -85,7 +89,13 @@ async fn find(config: &UndoConfig) -> Result<(TargetConfig, Vec<Uuid>), Cause> {
         let reader = Reader::open(&server.url, &database.ledger_schema).await?;
         let mut runs: Vec<RunToUndo> = Vec::new();
         for name in &config.runs {
-            let run = reader.run_to_undo(name).await?;
+            let run = match name.as_str() {
+                "last" => last(&reader.loaded_runs().await?)?,
+                name => {
+                    let found = reader.run_to_undo(reader.run_id(name).await?).await?;
+                    found.ok_or_else(|| unknown_run(name))?
+                }
+            };
             if !runs.iter().any(|known| known.run_id == run.run_id) {
                 runs.push(run);
             }
@@ -114,6 +124,41 @@ async fn find(config: &UndoConfig) -> Result<(TargetConfig, Vec<Uuid>), Cause> {
     }
     let target = config.aimed(&first.dataset, &first.schema)?;
     Ok((target, runs.iter().map(|run| run.run_id).collect()))
+}
+
+/// The last run that has loaded something. With runs of several datasets, a person may mean another one.
+///
+/// # Errors
+/// No run has; or it cannot be undone, with the newest one that can.
+fn last(loaded: &[RunToUndo]) -> Result<RunToUndo, Cause> {
+    let Some(newest) = loaded.first() else {
+        return Err(Cause::Usage {
+            message: "no run has loaded anything: there is nothing to take back".into(),
+            hint: Some("merganser status lists the runs".into()),
+        });
+    };
+    let shown = |run: &RunToUndo| {
+        format!("{} of {} in schema {} ({}, {})", run.run_id, run.dataset, run.schema, run.kind, run.started)
+    };
+    if let Err(cause) = admit(newest) {
+        let other = match loaded.iter().find(|run| admit(run).is_ok()) {
+            Some(other) => format!("the newest run that can be undone is {}", shown(other)),
+            None => "no other run can be undone either".to_owned(),
+        };
+        let with = |message| format!("`last` is {}: {message}; {other}", shown(newest));
+        return Err(match cause {
+            Cause::Usage { message, hint } => Cause::Usage { message: with(message), hint },
+            Cause::Refused { message, hint } => Cause::Refused { message: with(message), hint },
+            cause => cause,
+        });
+    }
+    let is_other = |run: &RunToUndo| (&run.dataset, &run.schema) != (&newest.dataset, &newest.schema);
+    match loaded.iter().any(is_other) {
+        // Shown with --quiet, too.
+        true => tracing::warn!("`last` is run {}; runs of other datasets have their ids", shown(newest)),
+        false => tracing::info!("`last` is run {}", shown(newest)),
+    }
+    Ok(newest.clone())
 }
 
 /// Fails if this run cannot be undone.
@@ -158,7 +203,7 @@ fn admit(run: &RunToUndo) -> Result<(), Cause> {
                 run.dataset
             ),
             hint: Some(format!(
-                "merganser reprocess {} with the name of an earlier file, --force and --overwrite-newer",
+                "merganser reprocess {} NAME --force --overwrite-newer, with the name of an earlier file",
                 run.dataset
             )),
         });
@@ -200,8 +245,12 @@ pub fn render(done: &UndoneRuns) -> String {
             counted(*rows, "row")
         );
     }
+    let sealed = match undone.sealed {
+        0 => String::new(),
+        sealed => format!("; {} of deleted {}, which stay sealed", counted(sealed, "record"), plural(record)),
+    };
     let what = format!(
-        "{} restored, {} removed; {} undone",
+        "{} restored, {} removed; {} undone{sealed}",
         counted(undone.restored, record),
         counted(undone.vanished, record),
         counted(undone.files, "file")
@@ -209,16 +258,19 @@ pub fn render(done: &UndoneRuns) -> String {
     if done.dry_run {
         let refused = summary::would_be_refused("undo", &done.guards);
         let _ = writeln!(text, "A dry run, rolled back: {what}. The database is unchanged.{refused}");
-        return text;
+        return text + &summary::next_of_guards(&done.guards);
     }
     let _ = writeln!(text, "Committed: {what}.");
     if done.published {
         let _ = writeln!(text, "The public files are written again.");
     }
-    let _ = writeln!(
-        text,
-        "No run takes these files again; merganser reprocess NAME --force does.\nmerganser undo {} brings all of it back.",
-        done.run_id
-    );
+    if undone.files > 0 {
+        let dataset = datasets::typed(done.dataset);
+        let _ = writeln!(
+            text,
+            "No run takes these files again; merganser reprocess {dataset} NAME --force does."
+        );
+    }
+    let _ = writeln!(text, "merganser undo {} brings all of it back.", done.run_id);
     text
 }

@@ -38,6 +38,16 @@ pub fn of_family(dataset: &'static Dataset, name: &str) -> Option<&'static Datas
     dataset.into_table(table).ok()
 }
 
+/// How the dataset with this name is typed for a run; one that is loaded into another table has the name of its family.
+pub fn typed(name: &str) -> String {
+    let typed = ALL.iter().find_map(|dataset| {
+        of_family(dataset, name)?;
+        let table = name.strip_prefix(dataset.name)?.strip_prefix('_')?;
+        Some(format!("{} --table {table}", dataset.name))
+    });
+    typed.unwrap_or_else(|| name.to_owned())
+}
+
 /// The options of the datasets' own, on every command that processes files.
 #[derive(clap::Args, Clone, Debug)]
 pub struct OwnOptions {

@@ -105,7 +105,7 @@ fn every_failure_says_what_changed_and_what_is_next() {
         for run_id in [None, Some(uuid::Uuid::nil())] {
             for cause in causes() {
                 let failure = Failure { step, run_id, cause: Box::new(cause), database: database.clone() };
-                let text = failure.render();
+                let text = failure.render("run");
                 let lines: Vec<_> = text.lines().collect();
                 assert!(lines[0].starts_with("error: "), "{text}");
                 let told = match database {
@@ -114,7 +114,7 @@ fn every_failure_says_what_changed_and_what_is_next() {
                     _ => &["committed"],
                 };
                 // The event in JSON has these two as its fields.
-                let (sentence, hint) = (failure.database_sentence(), failure.hint());
+                let (sentence, hint) = (failure.database_sentence(), failure.hint("run"));
                 assert!(told.iter().any(|words| sentence.contains(words)), "{text}");
                 assert!(lines.contains(&sentence.as_str()), "{text}");
                 assert_eq!(lines.last(), Some(&format!("Next: {hint}").as_str()), "{text}");

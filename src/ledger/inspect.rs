@@ -6,8 +6,11 @@ use uuid::Uuid;
 
 use crate::clients::postgres::{self, Connection, PgError, PgUrl};
 use crate::error::Cause;
-use crate::ledger::{is_usable, only_run, unknown_run};
+use crate::ledger::{is_usable, lock_name, only_run, unknown_run};
 use crate::sql;
+
+/// The error of a run that is marked as running and that no process holds.
+const GONE: &str = "its process is gone, and its end is not in the ledger";
 
 /// A ledger that is only read.
 pub struct Reader {
@@ -30,6 +33,8 @@ pub struct RunToUndo {
     pub undone_by: Option<String>,
     /// `None`: nothing was kept.
     pub kept_until: Option<String>,
+    /// When it began.
+    pub started: String,
 }
 
 /// A selection of failed records.
@@ -57,12 +62,12 @@ impl Reader {
 
     /// The last runs, the newest first.
     pub async fn runs(&self, limit: i64) -> Result<Vec<Value>, Cause> {
-        self.objects(sql::LEDGER_VIEW_RUNS, &[&limit]).await
+        self.with_runs(sql::LEDGER_VIEW_RUNS, &[&limit], "status").await
     }
 
     /// What the steps of the last runs cost, the newest run first; of only one run where it is named.
     pub async fn timings(&self, limit: i64, run: Option<Uuid>) -> Result<Vec<Value>, Cause> {
-        self.objects(sql::LEDGER_VIEW_TIMINGS, &[&limit, &run]).await
+        self.with_runs(sql::LEDGER_VIEW_TIMINGS, &[&limit, &run], "status").await
     }
 
     /// The number of unresolved failed records.
@@ -91,7 +96,7 @@ impl Reader {
     pub async fn run(&self, name: &str) -> Result<Option<Value>, Cause> {
         match self.find_run(name).await? {
             None => Ok(None),
-            Some(run_id) => Ok(self.objects(sql::LEDGER_VIEW_RUN, &[&run_id]).await?.pop()),
+            Some(run_id) => Ok(self.with_runs(sql::LEDGER_VIEW_RUN, &[&run_id], "status").await?.pop()),
         }
     }
 
@@ -113,37 +118,40 @@ impl Reader {
         Ok(read().map_err(failed)?)
     }
 
-    /// The run to undo, by its name; `last` is the last one that loaded something.
+    /// The run to undo, by its id.
     ///
     /// # Errors
-    /// [`Cause::Usage`] if none fits, or several do.
-    pub async fn run_to_undo(&self, name: &str) -> Result<RunToUndo, Cause> {
-        let run_id = match name {
-            "last" => self.last_loaded().await?.ok_or_else(|| unknown_run(name))?,
-            name => self.run_id(name).await?,
-        };
-        let text = sql::render(sql::UNDO_RUN, &[("ledger", &self.ledger)]);
-        let row = self.connection.query_one(&text, &[&run_id]).await.map_err(failed)?;
-        let read = || {
-            Ok(RunToUndo {
-                run_id,
-                dataset: row.try_get(0)?,
-                schema: row.try_get(1)?,
-                kind: row.try_get(2)?,
-                dry_run: row.try_get(3)?,
-                committed: row.try_get(4)?,
-                kept: row.try_get(5)?,
-                undone_by: row.try_get(6)?,
-                kept_until: row.try_get(7)?,
-            })
-        };
-        Ok(read().map_err(failed)?)
+    /// Any error of the database.
+    pub async fn run_to_undo(&self, run_id: Uuid) -> Result<Option<RunToUndo>, Cause> {
+        Ok(self.runs_to_undo(Some(run_id)).await?.pop())
     }
 
-    async fn last_loaded(&self) -> Result<Option<Uuid>, Cause> {
-        let text = sql::render(sql::UNDO_LAST, &[("ledger", &self.ledger)]);
-        let row = self.connection.query_opt(&text, &[]).await.map_err(failed)?;
-        Ok(row.map(|row| row.try_get(0)).transpose().map_err(failed)?)
+    /// The last runs that loaded something, the newest first.
+    ///
+    /// # Errors
+    /// Any error of the database.
+    pub async fn loaded_runs(&self) -> Result<Vec<RunToUndo>, Cause> {
+        self.runs_to_undo(None).await
+    }
+
+    async fn runs_to_undo(&self, run_id: Option<Uuid>) -> Result<Vec<RunToUndo>, Cause> {
+        let text = sql::render(sql::UNDO_RUN, &[("ledger", &self.ledger)]);
+        let rows = self.connection.query(&text, &[&run_id]).await.map_err(failed)?;
+        let read = |row: &tokio_postgres::Row| {
+            Ok(RunToUndo {
+                run_id: row.try_get(0)?,
+                dataset: row.try_get(1)?,
+                schema: row.try_get(2)?,
+                kind: row.try_get(3)?,
+                dry_run: row.try_get(4)?,
+                committed: row.try_get(5)?,
+                kept: row.try_get(6)?,
+                undone_by: row.try_get(7)?,
+                kept_until: row.try_get(8)?,
+                started: row.try_get(9)?,
+            })
+        };
+        Ok(rows.iter().map(read).collect::<Result<_, tokio_postgres::Error>>().map_err(failed)?)
     }
 
     async fn find_run(&self, name: &str) -> Result<Option<Uuid>, Cause> {
@@ -156,7 +164,7 @@ impl Reader {
 
     /// The outcome of a file in every run that took it.
     pub async fn file(&self, name: &str) -> Result<Vec<Value>, Cause> {
-        self.objects(sql::LEDGER_VIEW_PART, &[&name]).await
+        self.with_runs(sql::LEDGER_VIEW_PART, &[&name], "run_status").await
     }
 
     /// Where a record in production came from.
@@ -168,6 +176,39 @@ impl Reader {
     pub async fn failures(&self, filter: &FailureFilter) -> Result<Vec<Value>, Cause> {
         let FailureFilter { run, file, dataset, record, record_id, settled } = filter;
         self.objects(sql::LEDGER_VIEW_FAILURES, &[run, file, dataset, record, settled, record_id]).await
+    }
+
+    /// The files of a selection of which nothing could be read, now if it names no run.
+    pub async fn unreadable(&self, filter: &FailureFilter) -> Result<Vec<Value>, Cause> {
+        let FailureFilter { run, file, dataset, .. } = filter;
+        self.objects(sql::LEDGER_VIEW_UNREADABLE, &[run, file, dataset]).await
+    }
+
+    /// Objects with the status of a run each, under this name. A run that is marked as running although its process is gone
+    /// is abandoned; the next run of its dataset writes that into the ledger.
+    async fn with_runs(
+        &self,
+        script: &str,
+        values: &[&(dyn ToSql + Sync)],
+        status: &str,
+    ) -> Result<Vec<Value>, Cause> {
+        // The locks are looked at first: if such a run ends meanwhile, its end is read.
+        let text = sql::render(sql::LEDGER_DEAD, &[("ledger", &self.ledger)]);
+        let locks = lock_name(&self.ledger, "");
+        let rows = self.connection.query(&text, &[&locks]).await.map_err(failed)?;
+        let dead = rows.iter().map(|row| Ok(row.try_get::<_, Uuid>(0)?.to_string()));
+        let dead = dead.collect::<Result<Vec<_>, tokio_postgres::Error>>().map_err(failed)?;
+        let mut objects = self.objects(script, values).await?;
+        let is_dead = |object: &Value| {
+            object[status] == "running" && dead.iter().any(|run_id| object["run_id"] == run_id.as_str())
+        };
+        for object in objects.iter_mut().filter(|object| is_dead(object)) {
+            object[status] = "abandoned".into();
+            if status == "status" {
+                object["error"] = GONE.into();
+            }
+        }
+        Ok(objects)
     }
 
     async fn objects(&self, script: &str, values: &[&(dyn ToSql + Sync)]) -> Result<Vec<Value>, Cause> {

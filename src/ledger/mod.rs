@@ -92,7 +92,7 @@ impl Ledger {
 
     /// The name of the dataset's lock.
     pub fn lock_name(&self) -> String {
-        format!("merganser/{}/{}", self.database.ledger_schema, self.dataset)
+        lock_name(&self.database.ledger_schema, self.dataset)
     }
 
     /// Would the server accept what a run writes to those tables of the dataset that exist?
@@ -338,6 +338,11 @@ impl Ledger {
         let text = self.text(script);
         self.connection.watch().answer(what, self.connection.query_one(&text, values)).await
     }
+}
+
+/// The name of a dataset's lock.
+fn lock_name(ledger: &str, dataset: &str) -> String {
+    format!("merganser/{ledger}/{dataset}")
 }
 
 /// The only run that fits a name.

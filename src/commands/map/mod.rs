@@ -124,7 +124,10 @@ async fn rows(config: &MapConfig, url: &PgUrl, codes: &[&str], keys: &[&str]) ->
         let table: String = row.try_get(0).map_err(|e| postgres::classify(e, what))?;
         return Err(Cause::Refused {
             message: format!("schema {schema} has no table {table}: there is nothing to draw yet"),
-            hint: Some("merganser run loads what there is; another schema: --schema".into()),
+            hint: Some(format!(
+                "merganser run {} loads what there is; another schema: --schema",
+                config.dataset.name
+            )),
         });
     }
     let text = sql::render(config.map.count, &[("schema", schema)]);

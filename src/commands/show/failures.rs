@@ -6,14 +6,16 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
-use super::{TextTable, number, word};
-use crate::words::count;
+use super::{TextTable, errors, number, word};
+use crate::datasets::typed;
+use crate::words::{count, counted};
 
 /// How many records are shown for one reason.
 const SHOWN: usize = 20;
 
-/// Failed records grouped by reason: unresolved ones first, then the most frequent.
-pub fn failures(rows: &[Value]) -> String {
+/// Failed records grouped by reason, unresolved ones first, then the most frequent; and files of which nothing could be
+/// read.
+pub fn failures(rows: &[Value], unreadable: &[Value]) -> String {
     let mut groups: BTreeMap<(bool, &str), Vec<&Value>> = BTreeMap::new();
     for row in rows {
         groups.entry((is_settled(row), word(row, "reason"))).or_default().push(row);
@@ -53,6 +55,14 @@ pub fn failures(rows: &[Value]) -> String {
             );
         }
     }
+    if let Some(first) = unreadable.first() {
+        let _ = writeln!(text, "{} could not be read:", counted(unreadable.len() as u64, "file"));
+        text += &errors(unreadable);
+        if rows.iter().all(is_settled) {
+            let dataset = typed(word(first, "dataset"));
+            return text + &format!("Next: have it put right at the source, then merganser run {dataset}\n");
+        }
+    }
     text + &next(rows)
 }
 
@@ -74,7 +84,9 @@ fn next(rows: &[Value]) -> String {
         (Some(true), _) => {
             format!("{look}; they failed in a dry run, and a real run will list them again.\n")
         }
-        (_, dataset) => format!("{look}; when the cause is removed: merganser retry {dataset}\n"),
+        (_, dataset) => {
+            format!("{look}; when the cause is removed: merganser retry {}\n", typed(dataset))
+        }
     }
 }
 

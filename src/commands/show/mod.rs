@@ -1,6 +1,7 @@
 //! The ledger in words: what happened, and what to type next.
 
 mod failures;
+mod next;
 mod table;
 mod timings;
 
@@ -8,6 +9,8 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use serde_json::Value;
+
+use next::next;
 
 pub use failures::{failure, failures, failures_csv, sheets_csv};
 pub use table::TextTable;
@@ -18,10 +21,12 @@ use crate::words::{count, counted, duration, size};
 /// The last runs, one line each, their before-images, and what to do about them; `open`: the number of unresolved
 /// failed records of all runs.
 pub fn runs(runs: &[Value], open: u64, kept: &str) -> String {
-    let mut table = TextTable::new(&["run", "kind", "status", "started (UTC)", ">took", ">loaded", ">open"]);
+    let mut table =
+        TextTable::new(&["run", "dataset", "kind", "status", "started (UTC)", ">took", ">loaded", ">open"]);
     for run in runs {
         table.row([
             word(run, "run_id").to_owned(),
+            word(run, "dataset").to_owned(),
             word(run, "kind").to_owned(),
             status_of(run, "status"),
             moment(run, "started_at"),
@@ -52,8 +57,9 @@ pub fn before_images((runs, bytes, until): (u64, u64, Option<String>)) -> String
     }
 }
 
-/// One run with its steps, files, changes, guards and failures.
-pub fn run(run: &Value) -> String {
+/// One run with its steps, files, changes, guards and failures; `all_open`: the number of unresolved failed records of
+/// all runs.
+pub fn run(run: &Value, all_open: u64) -> String {
     let mut text = format!(
         "Run {} of {} ({}), schema {}\n  {}, started {} UTC on {} as {}, took {}\n",
         word(run, "run_id"),
@@ -86,9 +92,13 @@ pub fn run(run: &Value) -> String {
             count(number(step, "rows")),
         ]);
     }
-    text += &format!("\nSteps\n{}\nFiles\n", steps.render(2));
-    text += &files_of_run(list(run, "files")).render(2);
-    text += &errors(list(run, "files"));
+    if !list(run, "steps").is_empty() {
+        text += &format!("\nSteps\n{}", steps.render(2));
+    }
+    let files = list(run, "files");
+    if !files.is_empty() {
+        text += &format!("\nFiles\n{}{}", files_of_run(files).render(2), errors(files));
+    }
     let changes = list(run, "table_changes");
     if !changes.is_empty() {
         let changes = changes.iter().map(|change| {
@@ -136,7 +146,7 @@ pub fn run(run: &Value) -> String {
         0 => "\n".to_owned(),
         again => format!(", {} failed again later and are listed there\n", count(again)),
     };
-    text + &next(run, open, open, false)
+    text + &next(run, open, all_open, false)
 }
 
 /// The changes of tables: rows before, inserted, replaced, deleted, and after.
@@ -248,62 +258,6 @@ fn drift(files: &[Value]) -> String {
         }
     }
     if text.is_empty() { text } else { format!("\nElements that no column takes\n{text}") }
-}
-
-/// The state of the database where it is not obvious, and what to do. `open`: failed records of this run, `all`: of all
-/// runs; in a `list` of runs, a run's error is not shown yet.
-fn next(run: &Value, open: u64, all: u64, list: bool) -> String {
-    let (id, dataset) = (word(run, "run_id"), word(run, "dataset"));
-    let changed = match number(run, "batches_committed") {
-        0 => "It left the database unchanged.".to_owned(),
-        1 => "1 batch of it is committed and whole.".to_owned(),
-        batches => format!("{} of it are committed and whole.", counted(batches, "batch")),
-    };
-    let failures = match (open, all) {
-        (0, 0) => None,
-        (0, all) => Some(format!("Next: merganser failures lists {} that are open.\n", count(all))),
-        (open, _) => {
-            Some(format!("Next: merganser failures --run {id} lists {} that are open.\n", count(open)))
-        }
-    };
-    match word(run, "status") {
-        "running" => "It is still running.\n".into(),
-        "failed" if list => format!("{changed}\nNext: merganser status {id}\n{}", also(all)),
-        "failed" => format!("{changed}\nNext: remove the cause, then {}.\n", again(run)),
-        "interrupted" | "abandoned" => {
-            let also = if list { also(all) } else { String::new() };
-            format!("{changed}\nNext: {}; it goes on where this one stopped.\n{also}", again(run))
-        }
-        "rolled_back" => {
-            format!("A dry run, rolled back. The database is unchanged.\n{}", failures.unwrap_or_default())
-        }
-        _ if number(run, "files_failed") > 0 && list => format!("Next: merganser status {id}\n"),
-        _ if number(run, "files_failed") > 0 => {
-            format!(
-                "{}Files that could not be read to their end: have them put right at the source; the next run takes them up.\n",
-                failures.unwrap_or_default()
-            )
-        }
-        _ => failures.unwrap_or_else(|| format!("Nothing to do for {dataset}.\n")),
-    }
-}
-
-/// A note on open failed records when something else is more urgent.
-fn also(open: u64) -> String {
-    match open {
-        0 => String::new(),
-        open => format!("Open failed records: {}; merganser failures lists them.\n", count(open)),
-    }
-}
-
-/// The command that starts a run of that kind again.
-fn again(run: &Value) -> String {
-    let (kind, dataset) = (word(run, "kind"), word(run, "dataset"));
-    let asked = &run["options"]["asked_for"];
-    match asked["glob"].as_str() {
-        Some(glob) => format!("merganser {kind} {dataset} '{glob}'"),
-        None => format!("merganser {kind} {dataset}"),
-    }
 }
 
 fn list<'a>(value: &'a Value, name: &str) -> &'a [Value] {

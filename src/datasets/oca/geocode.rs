@@ -44,7 +44,7 @@ pub(super) const GEOCODE: Enrichment = Enrichment {
     apply: include_str!("../../../sql/oca/geocode/apply.duckdb.sql"),
     ways: WAYS,
     plan,
-    hint: "merganser reference oca makes a reference for pad; or --geocode census,geosearch, which sends addresses out",
+    hint: "merganser reference oca --pad FILE --pluto FILE makes a reference for pad; or --geocode census,geosearch, which sends addresses out",
     backfill: Backfill {
         table: "oca_addresses",
         open: concat!(

@@ -1,5 +1,7 @@
 //! The last look before the commit: what the dataset's guards find, and who lets a breach through.
 
+use std::collections::BTreeSet;
+
 use super::{Transfer, failed};
 use crate::error::Cause;
 use crate::sql;
@@ -34,16 +36,19 @@ pub(super) fn refusal(breaches: &[&Guard]) -> Cause {
     let lines = breaches
         .iter()
         .map(|guard| format!("guard {}: {} (allowed: {})", guard.label(), guard.found, guard.threshold));
-    let mut names: Vec<_> = breaches.iter().map(|guard| guard.name.as_str()).collect();
-    names.dedup();
-    let what = match names[..] {
-        ["failures"] => "merganser failures lists what failed, --dry-run what would change",
+    let names: Vec<_> = breaches.iter().map(|guard| guard.name.as_str()).collect();
+    Cause::Refused { message: lines.collect::<Vec<_>>().join("\n    "), hint: Some(let_through(&names, "")) }
+}
+
+/// What to do about the guards with these names: look, then let them through, with this command.
+pub fn let_through(names: &[&str], command: &str) -> String {
+    let names: BTreeSet<_> = names.iter().copied().collect();
+    let allow = Vec::from_iter(names).join(",");
+    let look = match allow.as_str() {
+        "failures" => "merganser failures lists what failed, --dry-run what would change",
         _ => "look at it with --dry-run",
     };
-    Cause::Refused {
-        message: lines.collect::<Vec<_>>().join("\n    "),
-        hint: Some(format!("{what}; if it is right: --allow {}", names.join(","))),
-    }
+    format!("{look}; if it is right: {}", format!("{command} --allow {allow}").trim_start())
 }
 
 impl Transfer<'_> {

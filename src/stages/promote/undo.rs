@@ -32,6 +32,8 @@ pub struct Undone {
     pub vanished: u64,
     /// Records of which nothing but what is kept beside the rows, or the origin, is as it was.
     pub noted: u64,
+    /// Records in the files that sealed one, or are of a sealed one: all of these stay sealed.
+    pub sealed: u64,
     /// Of a dry run: rows that somebody wrote by hand since and that are lost, by table.
     pub edited: Vec<(String, u64)>,
 }
@@ -227,6 +229,7 @@ impl Transfer<'_> {
                 vanished: read(1)?,
                 noted: read(2)?,
                 files: read(3)?,
+                sealed: read(4)?,
                 edited: Vec::new(),
             })
         };
