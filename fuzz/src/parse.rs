@@ -8,7 +8,8 @@ use std::os::fd::AsRawFd;
 use arrow::array::AsArray;
 use arrow::datatypes::Int64Type;
 use merganser::dataset::{
-    Dataset, FailedRecord, Limits, Options, ParseError, ParseInput, Parsed, RowBatch, SecretInput, Sink, SinkClosed,
+    Dataset, FailedRecord, Limits, Options, ParseError, ParseInput, Parsed, RowBatch, SecretInput, Sink,
+    SinkClosed,
 };
 use merganser::datasets::oca::OCA;
 use merganser::datasets::oca::options::of_level;

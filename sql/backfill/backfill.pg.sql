@@ -25,6 +25,19 @@ limit $2;
 insert into pg_temp.answers
 select given.* from jsonb_populate_recordset(null::pg_temp.answers, $1::text::jsonb) as given;
 
+-- part: unfinished  (statement)
+-- Purpose: how many rows lack what a dataset makes of their answers.
+-- Inputs:  pg_temp.unfinished.
+-- Outputs: their number.
+select count(*) as rows from pg_temp.unfinished;
+
+-- part: to_finish  (script, inside a transaction)
+-- Purpose: the records whose rows lack what a dataset makes of their answers.
+-- Inputs:  pg_temp.unfinished.
+-- Outputs: pg_temp.completed: record_id, until the transaction ends.
+create or replace temp view completed as
+select record_id from pg_temp.unfinished;
+
 -- part: completed  (script, inside the transaction of a batch)
 -- Purpose: the records whose rows a dataset may complete.
 -- Inputs:  pg_temp.open_rows, pg_temp.answers.

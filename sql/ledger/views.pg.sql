@@ -162,3 +162,9 @@ select to_jsonb(origin) - 'part_id' || jsonb_build_object(
 )
 from :"ledger".record_origins as origin join :"ledger".parts using (part_id)
 where origin.record_id = $1;
+
+-- part: is_there  (statement)
+-- Purpose: does production have a record?
+-- Inputs:  $1 its identity; :"schema".:"table", the parent table, and :"key", its key.
+-- Outputs: true or false.
+select exists (select from :"schema".:"table" as record where record.:"key"::text = $1);

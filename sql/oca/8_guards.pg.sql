@@ -113,7 +113,7 @@ findings as (
     select
         'geocode',
         'oca_addresses',
-        :'geocode_required' || '% of the city''s addresses with a lot',
+        'at least ' || :'geocode_required' || '% of the city''s addresses with a lot',
         found || ' of ' || wanted,
         found * 100.0 >= wanted * nullif(:'geocode_required', '')::numeric
     from geocoded

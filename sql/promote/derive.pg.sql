@@ -21,6 +21,18 @@ drop view :"schema".:"table";
 create or replace temp view completed as
 select record_id from pg_temp.plan where action = 'load';
 
+-- part: completed_too  (script, inside the transaction of the promotion)
+-- Purpose: the same, and the records whose rows lack what a dataset makes of their answers. A run goes on without the right to
+--          complete them.
+-- Inputs:  pg_temp.plan, pg_temp.unfinished; :'schema' and :'table', whose rows they are.
+-- Outputs: pg_temp.completed: record_id, until the transaction ends.
+create or replace temp view completed as
+select record_id from pg_temp.plan where action = 'load'
+union
+select record_id
+from pg_temp.unfinished
+where has_table_privilege(format('%I.%I', :'schema', :'table'), 'update');
+
 -- part: left_behind  (statement)
 -- Purpose: which derived tables has the last change of the production tables passed over? One by an older program, which
 --          does not know them.

@@ -126,6 +126,14 @@ impl Http {
         tokio::time::timeout(timeout, answer).await.unwrap_or(Err(HttpError::TimedOut(timeout)))
     }
 
+    /// Sees that the service lets us connect; tells it nothing but the path of its own address, and any answer will do.
+    ///
+    /// # Errors
+    /// Fails if there is no answer within `timeout`.
+    pub async fn reach(&self, timeout: Duration) -> Result<(), HttpError> {
+        send(self.client.head(self.base.0.clone()), timeout).await.map(|_| ())
+    }
+
     /// Posts to the address itself, with further headers; the answer's body is not read. `timeout` covers all of it.
     ///
     /// # Errors

@@ -18,6 +18,7 @@ use crate::error::{Cause, END, Exit, Failure};
 use crate::log::Report;
 use crate::objects::{self, Objects};
 use crate::run::context::Context;
+use crate::run::finishing::{finish_rows, unfinished};
 use crate::run::newest::newest;
 use crate::run::opened::Opened;
 use crate::run::progress::Progress;
@@ -42,6 +43,8 @@ pub struct Adopted {
     is_empty: bool,
     tables_made: Vec<&'static str>,
     additions: Vec<(Addition, Option<String>)>,
+    /// Rows that a new column is filled in for, in words.
+    finished: Option<String>,
     remarks: Vec<String>,
     until: Option<Date>,
     known: usize,
@@ -111,6 +114,10 @@ async fn take_over(
 
         let (found, tables_made) = tables(context, &mut transaction, config.fix).await?;
         let additions = additions(context, &transaction, &found, config.fix).await?;
+        let finished = match config.fix && !found.is_empty() {
+            true => finish(context, &transaction).await?,
+            false => None,
+        };
         if !tables_made.is_empty() {
             // With their keys, if they have some.
             catalogue::identify_those(&transaction, dataset, &context.target.database, &tables_made).await?;
@@ -136,6 +143,7 @@ async fn take_over(
             tables_made,
             remarks: found.remarks().iter().cloned().chain(found.to_make()).collect(),
             additions,
+            finished,
             until,
             known: old.len() - entered.len(),
             entered,
@@ -244,6 +252,21 @@ async fn additions(
     Ok(additions)
 }
 
+/// Fills in what the dataset makes of rows that have their answer; gives in words how many there were.
+async fn finish(context: &Context, transaction: &Transaction<'_>) -> Result<Option<String>, Cause> {
+    let (dataset, schema) = (context.dataset(), &context.target.database.schema);
+    let (Some(enrichment), Some(complete)) = (dataset.enrichment, dataset.scripts.complete) else {
+        return Ok(None);
+    };
+    let backfill = &enrichment.backfill;
+    let rows = unfinished(transaction, backfill, schema).await?;
+    if rows == 0 {
+        return Ok(None);
+    }
+    finish_rows(transaction, complete, schema).await?;
+    Ok(Some(format!("{} of {} {}", counted(rows, "row"), backfill.table, backfill.lacks)))
+}
+
 /// Enters files in the ledger that it does not know; gives their names.
 async fn enter(
     context: &Context,
@@ -306,6 +329,9 @@ impl Adopted {
             let _ = writeln!(text, "Schema {schema} has no table of {dataset}: the first run makes them.");
             return;
         }
+        if let Some(finished) = &self.finished {
+            let _ = writeln!(text, "Completed: {finished}. The next run that loads a file publishes them.");
+        }
         let given = match (self.additions.is_empty(), self.fixed) {
             (true, _) => {
                 let _ = writeln!(text, "Schema {schema}: {} tables, nothing is missing.", self.tables);
@@ -326,7 +352,18 @@ impl Adopted {
             for (addition, _) in &self.additions {
                 let _ = writeln!(text, "  {}", addition.statement);
             }
-            text.push_str("Runs go on without it, but slower, and only they keep the rows together.\n");
+            let has_column = self.additions.iter().any(|(addition, _)| addition.is_column());
+            if self.additions.iter().any(|(addition, _)| !addition.is_column()) {
+                text.push_str(
+                    "Runs go on without keys and indexes, but slower, and only they keep the rows together.\n",
+                );
+            }
+            if has_column {
+                text.push_str(
+                    "Runs go on without a column, but what it would hold, and the views that read it, stay empty. --fix \
+                     fills it in.\n",
+                );
+            }
         }
     }
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
 use arrow::datatypes::{Field, Schema};
 use jiff::civil::Date;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio_postgres::Transaction;
 use tokio_postgres::types::ToSql;
 
@@ -19,7 +19,7 @@ use crate::commands::show::TextTable;
 use crate::commands::terminal::{say, say_line};
 use crate::config::BackfillConfig;
 use crate::dataset::ask::Question;
-use crate::dataset::enrichment::Enrichment;
+use crate::dataset::enrichment::{Backfill, Enrichment};
 use crate::dataset::{Dataset, Options};
 use crate::error::{Cause, Exit, Failure};
 use crate::log::Report;
@@ -28,6 +28,7 @@ use crate::run::commit::commit;
 use crate::run::context::Context;
 use crate::run::enriching::Enriching;
 use crate::run::fence::fence;
+use crate::run::finishing::{finish_rows, unfinished};
 use crate::run::opened::Opened;
 use crate::run::progress::Progress;
 use crate::stages::{enrich, parse, publish};
@@ -47,6 +48,8 @@ pub struct Backfilled {
     pub questions: u64,
     /// The number of changed rows.
     pub rows: u64,
+    /// The number of rows that had their answer and lacked what is made of it.
+    pub finished: u64,
     /// How often each status came out.
     pub found: Vec<(String, u64)>,
     /// Why an outside service is no longer asked; the next backfill continues with the rest.
@@ -91,7 +94,7 @@ pub async fn backfill(config: BackfillConfig, report: &Report) -> Result<Backfil
             this.all_batches(since, limit, duckdb, &mut done, progress).await?;
             let context = &this.context;
             let wanted = !context.target.dry_run && !context.target.skip_publish;
-            if wanted && (done.rows > 0 || context.ledger.publish_pending().await?) {
+            if wanted && (done.rows + done.finished > 0 || context.ledger.publish_pending().await?) {
                 progress.step("publish");
                 progress.published(publish::publish(context).await?);
                 done.published = true;
@@ -139,11 +142,13 @@ impl Backfilling {
         let mut connection = postgres::connect(&self.context.database, "backfill").await?;
         let doing = self.context.report.doing("promote", vec![self.enrichment().backfill.table]);
         let watch = connection.watch().showing(doing.shower());
+        let mut batch = self.finish(&mut connection, &watch, done).await?;
+        progress.batches = batch as usize;
         watch.answers("find what is open", self.find_open(&connection, since)).await?;
         let row = watch.answer("count what is open", connection.query_one(sql::BACKFILL_OPEN, &[])).await?;
         done.open_rows = row.try_get::<_, i64>(0).map_err(failed)? as u64;
         done.open_questions = row.try_get::<_, i64>(1).map_err(failed)? as u64;
-        let (mut after, mut batch) = (String::new(), 0);
+        let mut after = String::new();
         loop {
             let left = limit.map_or(BATCH, |limit| BATCH.min((limit - done.questions) as i64));
             let questions = self.next(&connection, &watch, &after, left).await?;
@@ -157,6 +162,39 @@ impl Backfilling {
                 return Ok(());
             }
         }
+    }
+
+    /// Completes the rows that have their answer and lack what the dataset makes of it, in a batch of their own; returns
+    /// the number of that, 0 if there is none. An undo loses nothing of it, since it makes the same again.
+    async fn finish(
+        &self,
+        connection: &mut Connection,
+        watch: &Watch,
+        done: &mut Backfilled,
+    ) -> Result<i32, Cause> {
+        let (context, backfill) = (&self.context, &self.enrichment().backfill);
+        let Some(complete) = context.dataset().scripts.complete else { return Ok(0) };
+        let transaction = watch.answer("begin", connection.transaction()).await?;
+        let schema = &context.target.database.schema;
+        let operation = format!("complete {}", backfill.table);
+        done.finished = watch.answers(&operation, unfinished(&transaction, backfill, schema)).await?;
+        if done.finished == 0 {
+            watch.answer("roll back", transaction.rollback()).await?;
+            return Ok(0);
+        }
+        let step = context.begin(1, "promote").await?;
+        fence(context, &transaction, watch).await?;
+        watch.answers(&operation, finish_rows(&transaction, complete, schema)).await?;
+        let what = format!("{} {} completed", words::counted(done.finished, "row"), backfill.lacks);
+        let details = step.details(json!({}));
+        if context.target.dry_run {
+            watch.answer("roll back", transaction.rollback()).await?;
+            step.done(&format!("{what}; a dry run, rolled back"), done.finished, 0, details).await?;
+            return Ok(1);
+        }
+        let _committing = commit(context, (1, watch), transaction, (done.finished as i64, &details)).await?;
+        step.say(&what, done.finished, 0);
+        Ok(1)
     }
 
     /// Lists the changed records, so that an undo of an earlier run cannot silently remove what was found here.
@@ -342,9 +380,12 @@ fn failed(error: tokio_postgres::Error) -> PgError {
 /// `merganser backfill`.
 pub async fn run(args: BackfillArgs, report: &Report) -> Result<Exit, Failure> {
     let config = BackfillConfig::from_backfill(&args)?;
-    let (question, table) = (config.enrichment.question, config.enrichment.backfill.table);
+    let (question, Backfill { table, lacks, .. }) = (config.enrichment.question, config.enrichment.backfill);
     let done = backfill(config, report).await?;
     let would = if done.dry_run { " would be" } else { "" };
+    if done.finished > 0 {
+        say_line!("{table}: {} {lacks}{would} completed", words::counted(done.finished, "row"));
+    }
     say_line!(
         "{} of {}, in {} of {table}:",
         words::count(done.questions),

@@ -19,10 +19,14 @@ pub const VARIABLE: &str = "MERGANSER_METRICS";
 const MODE: u32 = 0o644;
 
 /// Every metric with its description; `deploy/monitoring/` uses these names.
-pub const METRICS: [(&str, &str); 6] = [
+pub const METRICS: [(&str, &str); 7] = [
     ("merganser_run_exit_code", "How the last run ended."),
     ("merganser_run_failed_records", "Records of the last run that could not be loaded."),
     ("merganser_run_failed_files", "Files of the last run that could not be read, or not to their end."),
+    (
+        "merganser_run_unanswered_questions",
+        "Questions of the last run that outside services left without an answer.",
+    ),
     ("merganser_table_rows", "Rows of a table."),
     ("merganser_last_success_timestamp_seconds", "When a run last ended with 0 or 3, in seconds since 1970."),
     ("merganser_step_seconds", "What the last run took for a step."),
@@ -43,6 +47,8 @@ pub struct Figures {
     /// Records, and files, that could not be loaded; `None`: not known.
     pub failed_records: Option<u64>,
     pub failed_files: Option<u64>,
+    /// `None`: not known, or the dataset asks nobody.
+    pub unanswered: Option<u64>,
     /// Rows of each table, if they are known.
     pub rows: BTreeMap<String, i64>,
     /// Seconds since 1970.
@@ -139,7 +145,7 @@ fn merged(old: &str, figures: &Figures) -> BTreeMap<Series, String> {
 
 fn series(figures: &Figures) -> BTreeMap<Series, String> {
     let dataset = label("dataset", figures.dataset);
-    let [exit_code, failed_records, failed_files, table_rows, last_success, step_seconds] =
+    let [exit_code, failed_records, failed_files, unanswered, table_rows, last_success, step_seconds] =
         METRICS.map(|(name, _)| name);
     let mut all = BTreeMap::new();
     let mut add = |name: &str, labels: String, value: String| all.insert((name.to_owned(), labels), value);
@@ -148,6 +154,9 @@ fn series(figures: &Figures) -> BTreeMap<Series, String> {
         if let Some(failed) = failed {
             add(name, dataset.clone(), failed.to_string());
         }
+    }
+    if let Some(questions) = figures.unanswered {
+        add(unanswered, dataset.clone(), questions.to_string());
     }
     if matches!(figures.exit, Exit::Done | Exit::SomeFailed) {
         add(last_success, dataset.clone(), figures.now.to_string());
@@ -186,6 +195,7 @@ mod tests {
             exit,
             failed_records: Some(2),
             failed_files: Some(1),
+            unanswered: None,
             rows: BTreeMap::from([("rates".to_owned(), 7)]),
             now: 1000,
             steps: BTreeMap::from([("promote", 1.5)]),

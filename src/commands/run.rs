@@ -11,6 +11,7 @@ use crate::etl;
 use crate::ledger::Kind;
 use crate::log::Report;
 use crate::run::context::{Context, RunContext};
+use crate::run::enriching::Enriching;
 use crate::run::opened::Opened;
 use crate::run::progress::{Progress, RunOutcome};
 use crate::run::walk;
@@ -77,6 +78,7 @@ async fn told(config: RunConfig, others: Option<&Listeners>, report: &Report) ->
         plan: progress.plan,
         walked: progress.walked,
         has_no_file: progress.has_no_file,
+        unanswered: progress.unanswered,
         rows: progress.rows,
         quiet_days: progress.quiet_days,
         duration: started.elapsed(),
@@ -88,6 +90,7 @@ async fn told(config: RunConfig, others: Option<&Listeners>, report: &Report) ->
 async fn ask_for(others: &Listeners, context: &RunContext, outcome: RunOutcome, progress: &mut Progress) {
     if others.counts() {
         progress.rows = context.ledger.remembered_rows().await.unwrap_or_default();
+        progress.unanswered = context.enriching.as_ref().map(Enriching::unanswered);
     }
     let is_quiet = is_fed(context) && outcome == RunOutcome::NothingNew;
     if let Some(days) = others.quiet_days().filter(|_| is_quiet) {

@@ -6,6 +6,7 @@ use super::show;
 use super::terminal::{pretty, say};
 use crate::cli::StatusArgs;
 use crate::config::DatabaseConfig;
+use crate::datasets;
 use crate::error::{Cause, Exit, Failure};
 use crate::ledger::inspect::{FailureFilter, Reader};
 use crate::run::server::Server;
@@ -38,7 +39,15 @@ pub async fn status(args: StatusArgs) -> Result<Exit, Failure> {
         if !files.is_empty() {
             return Ok(if args.json { pretty(&json!(files)) } else { show::file(&files) });
         }
-        let origins = reader.origin(subject).await?;
+        let mut origins = reader.origin(subject).await?;
+        for origin in &mut origins {
+            let text = |name: &str| origin[name].as_str().unwrap_or_default();
+            let there = match datasets::named(text("dataset")) {
+                Some(dataset) => reader.has_record(dataset, text("target_schema"), text("record_id")).await,
+                None => None,
+            };
+            origin["in_production"] = json!(there);
+        }
         if !origins.is_empty() {
             return Ok(if args.json { pretty(&json!(origins)) } else { show::origin(&origins) });
         }

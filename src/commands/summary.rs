@@ -52,6 +52,8 @@ pub struct Summary {
     pub walked: Option<WalkedSoFar>,
     /// The source has no file of the dataset, done or not.
     pub has_no_file: bool,
+    /// How many questions outside services have left without an answer; `None`: nobody is asked.
+    pub unanswered: Option<u64>,
     /// The number of rows of each table.
     pub rows: BTreeMap<String, i64>,
     /// Nothing new has arrived for this many days, and this run reports it.
@@ -191,11 +193,10 @@ pub(super) fn samples(samples: &[Sample]) -> String {
 
 /// One guard of a dry run.
 pub(super) fn check(guard: &Guard) -> String {
-    let Guard { found, threshold, .. } = guard;
     match (guard.stops(), guard.passed) {
-        (true, _) => format!("guard {}: STOPS the real run: {found} (allowed: {threshold})\n", guard.label()),
-        (_, true) => format!("guard {}: passed, {found}\n", guard.label()),
-        (_, false) => format!("guard {}: let through: {found} (allowed: {threshold})\n", guard.label()),
+        (true, _) => format!("guard {}: STOPS the real run: {}\n", guard.label(), guard.finding()),
+        (_, true) => format!("guard {}: passed, {}\n", guard.label(), guard.found),
+        (_, false) => format!("guard {}: let through: {}\n", guard.label(), guard.finding()),
     }
 }
 

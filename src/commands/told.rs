@@ -110,9 +110,9 @@ impl Ending<'_> {
         if self.dry_run || matches!(self.exit(), Exit::Locked | Exit::Usage) {
             return None;
         }
-        let (failures, rows) = match self.result {
-            Ok(done) => (Some(done.failures), done.rows.clone()),
-            Err(_) => (None, BTreeMap::new()),
+        let (failures, unanswered, rows) = match self.result {
+            Ok(done) => (Some(done.failures), done.unanswered, done.rows.clone()),
+            Err(_) => (None, None, BTreeMap::new()),
         };
         let mut steps = BTreeMap::<_, f64>::new();
         for lapse in lapses.iter().filter(|lapse| lapse.part.is_none()) {
@@ -126,6 +126,7 @@ impl Ending<'_> {
             exit: self.exit(),
             failed_records: failures.map(|failures| failures.records),
             failed_files: failures.map(|failures| failures.all_files()),
+            unanswered,
             rows,
             now,
             steps,

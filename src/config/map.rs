@@ -49,14 +49,13 @@ impl MapConfig {
         let named = args.table.as_deref().map(|named| in_table(args.dataset, named)).transpose();
         let (schema, dataset) = named.map_err(Cause::usage)?.unwrap_or((None, args.dataset));
         let map = dataset.map.ok_or_else(|| Cause::usage(format!("there is no map of {}", dataset.name)))?;
+        let names: Vec<_> = map.divisions.iter().map(|known| known.name).collect();
         let division = map.divisions.iter().find(|known| known.name == args.by);
-        let measure = match &args.measure {
-            None => map.measures.first(),
-            Some(name) => map.measures.iter().find(|known| known.name == *name),
-        };
-        let (Some(division), Some(measure)) = (division, measure) else {
-            return Err(Cause::usage(format!("the map of {} has no such areas or measure", dataset.name)));
-        };
+        let division = division.ok_or_else(|| unknown(dataset, ("by", &args.by), &names))?;
+        let names: Vec<_> = map.measures.iter().map(|known| known.name).collect();
+        let named = args.measure.as_deref().or(names.first().copied()).unwrap_or_default();
+        let measure = map.measures.iter().find(|known| known.name == named);
+        let measure = measure.ok_or_else(|| unknown(dataset, ("measure", named), &names))?;
         if let (Some(since), Some(until)) = (args.since, args.until)
             && since > until
         {
@@ -89,5 +88,17 @@ impl MapConfig {
             file,
             note: None,
         })
+    }
+}
+
+/// The error for a name that the map of a dataset does not have.
+fn unknown(dataset: &Dataset, (option, name): (&str, &str), names: &[&str]) -> Cause {
+    Cause::Usage {
+        message: format!("the map of {} has no --{option} {name}; it has {}", dataset.name, names.join(", ")),
+        hint: Some(format!(
+            "merganser map {} --{option} {}",
+            dataset.name,
+            names.first().copied().unwrap_or_default()
+        )),
     }
 }

@@ -34,6 +34,8 @@ pub struct Enrichment {
     pub plan: fn(&Options) -> EnrichmentPlan,
     /// What to type if no way is available.
     pub hint: &'static str,
+    /// What to type if files of the reference are lost: to make them again, or to go without them for now.
+    pub lost: &'static str,
     pub backfill: Backfill,
 }
 
@@ -93,6 +95,14 @@ pub struct EnrichmentPlan {
     pub bases: Vec<(&'static str, String)>,
 }
 
+impl EnrichmentPlan {
+    /// The address of a service: its own, or the one that the options name.
+    pub fn base(&self, ask: &Ask) -> &str {
+        let named = self.bases.iter().find(|(name, _)| *name == ask.name);
+        named.map_or(ask.base, |(_, base)| base)
+    }
+}
+
 /// An enrichment of rows that are in production already. PostgreSQL; the scripts share one session.
 #[derive(Clone, Copy, Debug)]
 pub struct Backfill {
@@ -104,4 +114,9 @@ pub struct Backfill {
     pub take: &'static str,
     /// Counts the rows of the batch, and those that differ from the answers.
     pub left: &'static str,
+    /// A script that makes `pg_temp.unfinished`: `record_id`, one row each, of the rows that have their answer and lack what
+    /// the dataset's `complete` makes of it, as the column for it was not there then.
+    pub unfinished: &'static str,
+    /// What is wrong with these rows, worded to follow "rows": `with a place and without …`.
+    pub lacks: &'static str,
 }

@@ -84,7 +84,8 @@ pub struct ReferenceExtra {
     pub script: &'static str,
     /// DuckDB: the faults of the rows, with their numbers; no rows: passed.
     pub faults: &'static str,
-    /// PostgreSQL: makes `pg_temp.filling`, into which the CSV is copied, and `pg_temp.faults` (`subject`, `reason`).
+    /// PostgreSQL: makes `pg_temp.filling`, into which the CSV is copied, and `pg_temp.faults` (`subject`, `reason`,
+    /// `hint`: what to do if it is not the file that is at fault).
     pub rows: &'static str,
     /// The columns of `filling`.
     pub columns: &'static [&'static str],

@@ -5,6 +5,7 @@ use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
 use crate::clients::postgres::{self, Connection, PgError, PgUrl};
+use crate::dataset::Dataset;
 use crate::error::Cause;
 use crate::ledger::{is_usable, lock_name, only_run, unknown_run};
 use crate::sql;
@@ -170,6 +171,13 @@ impl Reader {
     /// Where a record in production came from.
     pub async fn origin(&self, record_id: &str) -> Result<Vec<Value>, Cause> {
         self.objects(sql::LEDGER_VIEW_ORIGIN, &[&record_id]).await
+    }
+
+    /// Does production have this record of a dataset? `None`: that cannot be looked at, which takes the right to.
+    pub async fn has_record(&self, dataset: &Dataset, schema: &str, record_id: &str) -> Option<bool> {
+        let variables = [("schema", schema), ("table", dataset.parent().name), ("key", dataset.key())];
+        let text = sql::render(sql::LEDGER_IS_THERE, &variables);
+        self.connection.query_one(&text, &[&record_id]).await.ok()?.try_get(0).ok()
     }
 
     /// Failed records, the unresolved ones first.

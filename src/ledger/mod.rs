@@ -8,6 +8,7 @@ pub mod entries;
 mod failures;
 pub mod inspect;
 mod migrations;
+mod missing;
 mod parts;
 mod plans;
 mod references;
@@ -32,6 +33,7 @@ pub use entries::{
     confirm_written,
 };
 pub use migrations::{NEWEST, is_usable, migrate};
+pub use missing::{MissingRecords, missing_records, reload};
 pub use references::KnownReference;
 
 /// The ledger of one dataset in one database.

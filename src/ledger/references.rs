@@ -15,6 +15,7 @@ pub struct KnownReference {
     pub object: String,
     pub sha256: String,
     pub rows: u64,
+    pub size_bytes: u64,
 }
 
 impl Ledger {
@@ -29,6 +30,7 @@ impl Ledger {
                 object: row.try_get(2)?,
                 sha256: row.try_get(3)?,
                 rows: row.try_get::<_, i64>(4)? as u64,
+                size_bytes: row.try_get::<_, i64>(5)? as u64,
             })
         };
         Ok(rows.iter().map(read).collect::<Result<_, tokio_postgres::Error>>().map_err(decode)?)

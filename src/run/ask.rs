@@ -24,6 +24,9 @@ pub struct Patience {
     pub attempts: u32,
     /// Requests that may fail in a row before the service is given up.
     pub in_a_row: u32,
+    /// Times in a row that no connection can be made before the service is given up: it is not there, which is not the
+    /// same as being slow. Requests that were under way together count once.
+    pub unconnected: u32,
     /// The pause after the first failure; it doubles with each that follows.
     pub pause: Duration,
     pub longest_pause: Duration,
@@ -34,6 +37,7 @@ impl Default for Patience {
         Self {
             attempts: 7,
             in_a_row: 10,
+            unconnected: 3,
             pause: Duration::from_millis(500),
             longest_pause: Duration::from_secs(30),
         }
@@ -75,6 +79,8 @@ struct Miss {
 enum Retry {
     /// The service asks for a pause; the questions are not at fault.
     Later(Option<Duration>),
+    /// There is no connection to the service.
+    Unconnected,
     /// The request may have been too large.
     Smaller,
     /// The same request would be refused again, but perhaps only one of its questions is at fault.
@@ -100,6 +106,7 @@ pub struct Asking {
     /// Nothing is sent before this time.
     not_before: Instant,
     missed_in_a_row: u32,
+    unconnected_in_a_row: u32,
     tally: AskTally,
 }
 
@@ -133,6 +140,7 @@ impl Asking {
             width: ask.in_flight.max(1),
             not_before: Instant::now(),
             missed_in_a_row: 0,
+            unconnected_in_a_row: 0,
             tally: AskTally::default(),
         };
         asking.pack(open, 1);
@@ -225,6 +233,7 @@ impl Asking {
             Err(miss) => return self.missed(parcel, &miss),
         };
         self.missed_in_a_row = 0;
+        self.unconnected_in_a_row = 0;
         self.width = (self.width + 1).min(self.ask.in_flight.max(1));
         let mut open: HashSet<_> = parcel.questions.iter().map(|question| question.key.clone()).collect();
         let mut answers = Vec::new();
@@ -265,6 +274,11 @@ impl Asking {
         debug!(service = self.ask.name, questions = parcel.questions.len(), "no answer: {}", miss.words);
         self.tally.misses += 1;
         self.missed_in_a_row += 1;
+        match miss.retry {
+            Retry::Unconnected if Instant::now() < self.not_before => {}
+            Retry::Unconnected => self.unconnected_in_a_row += 1,
+            _ => self.unconnected_in_a_row = 0,
+        }
         self.width = (self.width / 2).max(1);
         let asked = match miss.retry {
             Retry::Later(Some(time)) => time,
@@ -272,7 +286,9 @@ impl Asking {
         };
         let pause = backoff::pause(self.patience.pause, self.patience.longest_pause, self.missed_in_a_row);
         self.not_before = self.not_before.max(Instant::now() + asked.max(pause));
-        if self.missed_in_a_row >= self.patience.in_a_row {
+        if self.unconnected_in_a_row >= self.patience.unconnected
+            || self.missed_in_a_row >= self.patience.in_a_row
+        {
             let why =
                 format!("{} requests in a row failed, the last one: {}", self.missed_in_a_row, miss.words);
             self.tally.gave_up = Some(why);
@@ -284,7 +300,7 @@ impl Asking {
         if parcel.attempts >= self.patience.attempts || is_single && miss.retry == Retry::Apart {
             return parcel.questions.iter().map(|question| self.without(question, &miss.words)).collect();
         }
-        if is_single || matches!(miss.retry, Retry::Later(_)) {
+        if is_single || matches!(miss.retry, Retry::Later(_) | Retry::Unconnected) {
             self.waiting.push_back(parcel);
         } else {
             let questions = parcel.questions.split_off(parcel.questions.len() / 2);
@@ -324,7 +340,7 @@ fn retry(error: &HttpError) -> Retry {
     match *error {
         HttpError::Busy { status: 429 | 503, retry_after } => Retry::Later(retry_after),
         HttpError::Busy { retry_after: Some(time), .. } => Retry::Later(Some(time)),
-        HttpError::Unreachable => Retry::Later(None),
+        HttpError::Unreachable => Retry::Unconnected,
         HttpError::Refused { .. } | HttpError::Elsewhere { .. } | HttpError::TooLarge { .. } => Retry::Apart,
         HttpError::TimedOut(_) | HttpError::Broken | HttpError::Busy { .. } => Retry::Smaller,
     }

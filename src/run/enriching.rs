@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value, json};
@@ -39,6 +40,8 @@ pub struct Enriching {
     left: Mutex<Duration>,
     /// Why services are not asked any more in this run, by their names.
     given_up: Mutex<BTreeMap<&'static str, String>>,
+    /// How many questions outside services have left without an answer in this run.
+    unanswered: AtomicU64,
 }
 
 /// A way that is asked.
@@ -109,7 +112,7 @@ impl Enriching {
         }
         let wants_reference = plan.ways.as_ref().is_none_or(|ways| ways.iter().any(|way| way.is_reference()));
         let reference = match wants_reference {
-            true => reference::current(ledger, store, &folder.join("reference")).await?,
+            true => reference::current(ledger, store, &folder.join("reference"), enrichment.lost).await?,
             false => None,
         };
         let wanted = match &plan.ways {
@@ -136,7 +139,14 @@ impl Enriching {
         let files = reference.map(|reference| reference.files).unwrap_or_default();
         let reference = files.into_iter().map(|(name, path)| (name, path.display().to_string())).collect();
         let left = Mutex::new(Duration::from_secs(plan.seconds));
-        Ok(Self { enrichment, ways, reference, left, given_up: Mutex::default() })
+        Ok(Self {
+            enrichment,
+            ways,
+            reference,
+            left,
+            given_up: Mutex::default(),
+            unanswered: AtomicU64::new(0),
+        })
     }
 
     /// What it answers.
@@ -152,6 +162,11 @@ impl Enriching {
     /// May somebody outside be asked?
     pub fn asks_outside(&self) -> bool {
         self.ways.iter().any(|chosen| !chosen.way.is_reference())
+    }
+
+    /// How many questions outside services have left without an answer, so far in this run.
+    pub fn unanswered(&self) -> u64 {
+        self.unanswered.load(Ordering::Relaxed)
     }
 
     /// The ways in the order of asking, as a JSON array of `way` and `version`.
@@ -303,6 +318,7 @@ impl Enriching {
             );
             self.given_up.lock().await.insert(name, why.clone());
         }
+        self.unanswered.fetch_add(cost.failed, Ordering::Relaxed);
         if asked > 0 {
             tally.asked.insert(name, asked);
             tally.services.insert(name, cost);
@@ -381,9 +397,7 @@ impl Enriching {
 
 /// A connection to a service, at its own address or the one that the options name.
 fn service(ask: &Ask, plan: &EnrichmentPlan) -> Result<Http, Cause> {
-    let named = plan.bases.iter().find(|(name, _)| *name == ask.name);
-    let base = named.map_or(ask.base, |(_, base)| base);
-    let base = base.parse().map_err(|error| Cause::usage(format!("{}: {error}", ask.name)))?;
+    let base = plan.base(ask).parse().map_err(|error| Cause::usage(format!("{}: {error}", ask.name)))?;
     Http::new(base).map_err(|source| Cause::Io {
         operation: format!("prepare to ask {}", ask.name),
         source: std::io::Error::other(source),

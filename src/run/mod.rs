@@ -7,6 +7,7 @@ pub mod commit;
 pub mod context;
 pub mod enriching;
 pub mod fence;
+pub mod finishing;
 pub mod gather;
 pub mod inputs;
 pub mod links;

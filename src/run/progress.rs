@@ -50,6 +50,8 @@ pub struct Progress {
     pub walked: Option<WalkedSoFar>,
     /// The source has no file of the dataset, done or not.
     pub has_no_file: bool,
+    /// How many questions outside services have left without an answer.
+    pub unanswered: Option<u64>,
     /// The final number of rows of each table.
     pub rows: BTreeMap<String, i64>,
     /// Nothing new has arrived for this many days, and this run reports it.

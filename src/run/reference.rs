@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::clients::store::Store;
+use crate::clients::store::{Store, StoreError};
 use crate::error::Cause;
 use crate::ledger::Ledger;
 use crate::system::background::blocking;
@@ -24,8 +24,13 @@ pub struct LocalReference {
 /// ledger; `None`: the dataset has none. A file that an earlier run left in this machine's cache is not fetched again.
 ///
 /// # Errors
-/// [`Cause::Refused`] if the store's file differs from the one in the ledger.
-pub async fn current(ledger: &Ledger, store: &Store, folder: &Path) -> Result<Option<LocalReference>, Cause> {
+/// [`Cause::Refused`], with the hint `lost`, if the store does not have a file, or another one than the ledger knows.
+pub async fn current(
+    ledger: &Ledger,
+    store: &Store,
+    folder: &Path,
+    lost: &str,
+) -> Result<Option<LocalReference>, Cause> {
     let known = ledger.current_reference().await?;
     let Some(version) = known.first().map(|file| file.version.clone()) else { return Ok(None) };
     private::make_folders(folder).map_err(Cause::io(format!("make the folder {}", folder.display())))?;
@@ -39,17 +44,21 @@ pub async fn current(ledger: &Ledger, store: &Store, folder: &Path) -> Result<Op
         let is_here =
             blocking(move || to.exists() || cache.is_some_and(|cache| cache.take(&sha256, &to))).await?;
         if !is_here {
-            let got = store.download(&file.object, &path, &|_| ()).await?;
+            let refused = |what: &str| Cause::Refused {
+                message: format!(
+                    "the reference {version}, which rows are looked up in: {} {what}",
+                    store.url().object(&file.object)
+                ),
+                hint: Some(lost.into()),
+            };
+            let got = match store.download(&file.object, &path, &|_| ()).await {
+                Err(StoreError::NotFound { .. }) => return Err(refused("is not there")),
+                got => got?,
+            };
             if got.sha256 != file.sha256 {
                 // A later run must not find it here.
                 let _ = std::fs::remove_file(&path);
-                return Err(Cause::Refused {
-                    message: format!(
-                        "{} is not the file that the ledger knows: its checksum is another",
-                        store.url().object(&file.object)
-                    ),
-                    hint: Some("merganser reference makes it again".into()),
-                });
+                return Err(refused("is not the file that the ledger knows: its checksum is another"));
             }
             if let Some(cache) = kept.clone() {
                 let (sha256, from) = (file.sha256.clone(), path.clone());

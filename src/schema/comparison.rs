@@ -34,9 +34,24 @@ pub struct Addition {
 /// What an added key requires of the rows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Key {
-    Unique { columns: String },
-    HasParent { columns: String, parent: String },
+    Unique {
+        columns: String,
+    },
+    HasParent {
+        columns: String,
+        parent: String,
+    },
+    /// It is an index.
     Nothing,
+    /// It is a column, which requires nothing.
+    Column,
+}
+
+impl Addition {
+    /// Is it a column? The others are keys and indexes.
+    pub fn is_column(&self) -> bool {
+        self.key == Key::Column
+    }
 }
 
 /// One column on both sides.
@@ -121,7 +136,7 @@ impl Comparison {
                 table: table.clone(),
                 what: format!("column {name} ({wanted})"),
                 statement: column.statement.clone(),
-                key: Key::Nothing,
+                key: Key::Column,
             }),
             (Some(wanted), Some(found)) if wanted != found => {
                 self.differences.push(format!("{table}.{name} is {found}, expected {wanted}"));

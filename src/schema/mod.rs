@@ -111,7 +111,7 @@ pub async fn obstacle(
     let operation = format!("look for rows of {} that have no place in a key", addition.table);
     let table = addition.table.as_str();
     let (text, words): (String, &[(&str, &str)]) = match &addition.key {
-        Key::Nothing => return Ok(None),
+        Key::Nothing | Key::Column => return Ok(None),
         Key::Unique { columns } => (
             sql::render(
                 sql::SCHEMA_DUPLICATES,

@@ -125,7 +125,7 @@ pub fn find_winners(staging: &Staging, dataset: &Dataset) -> Result<(), DuckErro
     staging.execute("find the winners", sql::STAGED_ARRAY_LITERAL, &[])
 }
 
-/// `5,000 different addresses: match 4,900, no_street 100`.
+/// `5,000 different addresses: match 4,900, failed 100; without an answer: geosearch 100`.
 fn said(enriching: &Enriching, tally: &Tally) -> String {
     let enrichment = enriching.enrichment();
     if enriching.asks_nobody() && tally.questions == 0 {
@@ -134,5 +134,15 @@ fn said(enriching: &Enriching, tally: &Tally) -> String {
     let found: Vec<_> =
         tally.found.iter().map(|(status, count)| format!("{status} {}", words::count(*count))).collect();
     let asked = words::counted(tally.questions, &format!("different {}", enrichment.question));
-    format!("{asked}: {}", found.join(", "))
+    let services = tally.services.iter().filter(|(_, cost)| cost.failed > 0);
+    let silent: Vec<_> =
+        services.map(|(name, cost)| format!("{name} {}", words::count(cost.failed))).collect();
+    let mut said = format!("{asked}: {}", found.join(", "));
+    if !silent.is_empty() {
+        said += &format!("; without an answer: {}", silent.join(", "));
+    }
+    if tally.unasked > 0 {
+        said += &format!("; {} not asked", words::counted(tally.unasked, "question"));
+    }
+    said
 }

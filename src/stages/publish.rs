@@ -13,6 +13,7 @@ mod relay;
 mod snapshot;
 
 use std::collections::{BTreeMap, HashSet};
+use std::time::Duration;
 
 use serde_json::json;
 use tokio_postgres::Transaction;
@@ -22,6 +23,7 @@ use self::parquet::Workshop;
 use crate::clients::postgres::{self, Watch};
 use crate::dataset::{PublishedColumns, PublishedForm, PublishedTable, Reach};
 use crate::error::Cause;
+use crate::ledger::missing_records;
 use crate::run::context::Context;
 use crate::run::newest::newest;
 use crate::words;
@@ -35,6 +37,9 @@ const DICTIONARY: PublishedTable = PublishedTable {
     columns: PublishedColumns::All,
     split: None,
 };
+
+/// How long a run looks for records that somebody else has deleted.
+const MISSING: Duration = Duration::from_secs(30);
 
 /// What was published.
 #[derive(Debug)]
@@ -287,6 +292,7 @@ fn is_derived(context: &Context, name: &str) -> bool {
 /// Says which tables hold another number of rows than the ledger remembers: somebody else wrote to them.
 async fn warn_of_others(context: &Context, counted: &BTreeMap<&str, u64>) -> Result<(), Cause> {
     let remembered = context.ledger.remembered_rows().await?;
+    let parent = context.dataset().parent().name;
     for (table, found) in counted {
         let Some(expected) = remembered.get(*table).filter(|expected| **expected as u64 != *found) else {
             continue;
@@ -297,10 +303,34 @@ async fn warn_of_others(context: &Context, counted: &BTreeMap<&str, u64>) -> Res
             rows = found,
             rows_remembered = expected,
             "{table} has {}, and the ledger expected {}: somebody else wrote to it; the ledger now has the \
-             number that is there",
+             number that is there{}",
             words::counted(*found, "row"),
-            words::count(*expected as u64)
+            words::count(*expected as u64),
+            if *table == parent { missing(context).await } else { String::new() }
         );
     }
     Ok(())
+}
+
+/// Which records somebody else has deleted, and what to type, to follow the numbers of rows: later runs expect the new ones,
+/// and are silent.
+async fn missing(context: &Context) -> String {
+    let (dataset, database) = (context.dataset(), &context.target.database);
+    let look = async {
+        let mut connection = postgres::connect(&context.database, "publish").await?;
+        missing_records(&mut connection, database, dataset, MISSING).await
+    };
+    match look.await {
+        Ok(Some(missing)) if missing.records() == 0 => String::new(),
+        Ok(Some(missing)) => format!(
+            "; missing are {}; to load those of a file again: {}",
+            missing.describe(dataset.record),
+            missing.commands(dataset.name).replace('\n', ", ")
+        ),
+        Ok(None) => format!(
+            "; to look for missing records took too long: merganser check {} --timeout 600 does it",
+            dataset.name
+        ),
+        Err(error) => format!("; it was not looked for missing records: {error}"),
+    }
 }

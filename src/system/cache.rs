@@ -58,6 +58,11 @@ impl KeptFiles {
         false
     }
 
+    /// Is a file with this SHA-256 here, and intact?
+    pub fn has(&self, sha256: &str) -> bool {
+        checksum(&self.folder.join(sha256)).is_ok_and(|found| found == sha256)
+    }
+
     /// Keeps a file that has this SHA-256, and removes files that have not been used for long.
     pub fn keep(&self, sha256: &str, from: &Path) {
         let part = self.folder.join(format!("{sha256}.{}.part", std::process::id()));
@@ -108,12 +113,13 @@ mod tests {
         let kept = KeptFiles::at(dir.path().join("cache/kind")).unwrap();
         assert!(!kept.take(&sum, &to) && !to.exists());
         kept.keep(&sum, &from);
-        assert!(kept.take(&sum, &to));
+        assert!(kept.has(&sum) && kept.take(&sum, &to));
         assert_eq!(fs::read(&to).unwrap(), b"lots");
         fs::remove_file(&to).unwrap();
         let other = kept.folder.join(&sum);
         fs::remove_file(&other).unwrap();
         fs::write(&other, b"other lots").unwrap();
+        assert!(!kept.has(&sum));
         assert!(!kept.take(&sum, &to) && !to.exists() && !other.exists());
         // Old files are removed when a new one is added.
         kept.keep(&sum, &from);

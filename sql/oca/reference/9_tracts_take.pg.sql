@@ -18,8 +18,12 @@ declare
     fault text;
 begin
     if postgis is null then
-        insert into pg_temp.faults
-        values ('the database', 'has no PostGIS, and a tract is a shape: create extension postgis');
+        insert into pg_temp.faults (subject, reason, hint)
+        values (
+            'the database',
+            'has no PostGIS, and a tract is a shape',
+            'create extension postgis; in this database, then the same command again; without --tracts it takes the rest'
+        );
         return;
     end if;
     if not exists (
@@ -55,7 +59,7 @@ begin
             fault := 'has no shape that can be read';
         end;
         if fault is not null then
-            insert into pg_temp.faults values ('tract ' || tract.geoid, fault);
+            insert into pg_temp.faults (subject, reason) values ('tract ' || tract.geoid, fault);
         end if;
     end loop;
 end

@@ -3,23 +3,21 @@
 
 use std::time::Duration;
 
-use tokio_postgres::Transaction;
 use tokio_postgres::types::ToSql;
 
-use super::session::{ProbedServer, get, log_in};
-use super::{Finding, Probe, Probes, catalogue, host};
+use super::session::{ProbedServer, begin, get, log_in};
+use super::{Finding, Probe, Probes, catalogue, host, lookups};
 use crate::clients::postgres::{self, Connection, PgError, PgUrl};
 use crate::config::{ApiSecret, DatabaseUrl, LoadVia, RunConfig};
-use crate::dataset::enrichment::{Enrichment, How};
 use crate::dataset::walked::PersonRemoval;
 use crate::error::Cause;
-use crate::ledger::{KnownPart, Ledger, NEWEST};
+use crate::ledger::{KnownPart, KnownReference, Ledger, NEWEST, missing_records};
 use crate::run::aws_s3::AwsS3;
 use crate::run::people::admit_secret;
 use crate::{embedded, run, schema, sql};
 
 /// All probes that need a session.
-const LATER: [&str; 12] = [
+const LATER: [&str; 13] = [
     "server",
     "ledger",
     "lock",
@@ -31,6 +29,7 @@ const LATER: [&str; 12] = [
     "partitions",
     "publications",
     "foreign keys",
+    "records",
     "extensions",
 ];
 
@@ -59,8 +58,8 @@ struct Look {
     ledger: Option<Ledger>,
     known: Vec<KnownPart>,
     needs_work: bool,
-    /// The version of the reference in use.
-    reference: Option<String>,
+    /// The files of the reference in use.
+    reference: Vec<KnownReference>,
 }
 
 /// Logs in and looks around.
@@ -115,8 +114,9 @@ async fn look_around(probes: &mut Probes, config: &RunConfig, url: &PgUrl, found
         }
     }
     let needs_work = look.as_ref().is_none_or(|look| look.needs_work);
-    let version = look.as_ref().and_then(|look| look.reference.clone());
-    found.known = look.map(|look| look.known);
+    let (known, reference) = look.map(|look| (look.known, look.reference)).unzip();
+    let reference = reference.unwrap_or_default();
+    found.known = known;
 
     let limit = probes.limit;
     let may_compare =
@@ -136,9 +136,12 @@ async fn look_around(probes: &mut Probes, config: &RunConfig, url: &PgUrl, found
     if let (Some(walked), Some(secret)) = (config.target.dataset.walked, &config.processing.parse_secret) {
         probes.run(KEY, &target, key(config, &walked.person, secret, &session.connection)).await;
     }
+    let records = records(config, needs_work, &mut session.connection, limit / 2);
+    probes.run("records", &target, records).await;
     probes.run("extensions", &target, extensions(config, url, &session)).await;
     if let Some(enrichment) = &config.target.dataset.enrichment {
-        probes.run(enrichment.name, &target, answers(config, enrichment, version.as_deref(), &session)).await;
+        let answers = lookups::answers(config, enrichment, &reference, &mut session, limit);
+        probes.run(enrichment.name, &target, answers).await;
     }
 }
 
@@ -148,7 +151,7 @@ async fn ledger(config: &RunConfig, url: &PgUrl) -> Result<(Look, Finding), Caus
         Ledger::look(url, &config.target.database, config.target.dataset.name).await?
     else {
         let finding = Finding::ok(format!("none in schema {name} yet: the first run makes it"));
-        let look = Look { ledger: None, known: Vec::new(), needs_work: true, reference: None };
+        let look = Look { ledger: None, known: Vec::new(), needs_work: true, reference: Vec::new() };
         return Ok((look, finding));
     };
     let known = ledger.known_parts_in(version).await?;
@@ -159,8 +162,7 @@ async fn ledger(config: &RunConfig, url: &PgUrl) -> Result<(Look, Finding), Caus
         false => format!("{name}, version {version}; {done} done"),
     });
     // An older ledger has no references.
-    let files = if needs_work { Vec::new() } else { ledger.current_reference().await? };
-    let reference = files.first().map(|file| file.version.clone());
+    let reference = if needs_work { Vec::new() } else { ledger.current_reference().await? };
     Ok((Look { ledger: Some(ledger), known, needs_work, reference }, finding))
 }
 
@@ -236,18 +238,6 @@ async fn rights(
     Ok((may_compare, finding))
 }
 
-/// A transaction to which the limits of its statements are local, so that none of them stays in the session of a pool.
-async fn begin(
-    connection: &mut Connection,
-    only_reads: bool,
-    limit: Duration,
-) -> Result<Transaction<'_>, tokio_postgres::Error> {
-    let transaction = connection.build_transaction().read_only(only_reads).start().await?;
-    let millis = limit.as_millis().to_string();
-    transaction.batch_execute(&sql::render(sql::CHECK_SETTINGS, &[("limit_ms", &millis)])).await?;
-    Ok(transaction)
-}
-
 /// The comparison makes its own tables in the session, and rolls them back.
 async fn tables(
     config: &RunConfig,
@@ -302,50 +292,43 @@ async fn key(
     ))
 }
 
-/// Reports which services are asked to complete the rows, and which data is sent to them.
-async fn answers(
+/// Looks for records that somebody else has deleted.
+async fn records(
     config: &RunConfig,
-    enrichment: &Enrichment,
-    reference: Option<&str>,
-    session: &ProbedServer,
+    ledger_needs_work: bool,
+    connection: &mut Connection,
+    limit: Duration,
 ) -> Result<((), Finding), Cause> {
-    let plan = (enrichment.plan)(&config.processing.options);
-    let has = match reference {
-        Some(version) => format!("reference {version}"),
-        None => "no reference".into(),
-    };
-    let shapes = match &session.postgis {
-        Some(version) => format!("PostGIS {version} makes points of the places"),
-        None => "no PostGIS, so places are numbers alone".into(),
-    };
-    let found = |what: String| format!("{has}: {what}; {shapes}");
-    let about = enrichment.about;
-    let ways = match &plan.ways {
-        Some(ways) if ways.is_empty() => {
-            return Ok(((), Finding::ok(found(format!("the lookup that says {about} is switched off")))));
-        }
-        Some(ways) => ways.clone(),
-        None if reference.is_none() => {
-            let what = format!(
-                "no lookup is configured to say {about}; remembered answers are used ({})",
-                enrichment.hint
-            );
-            return Ok(((), Finding::ok(found(what))));
-        }
-        None => enrichment.ways.iter().filter(|way| way.is_reference()).collect(),
-    };
-    if reference.is_none() && ways.iter().any(|way| way.is_reference()) {
-        let what = format!("{} is chosen to say {about}, and has no reference", ways[0].name);
-        return Ok(((), Finding::fail(found(what), enrichment.hint)));
+    let (database, dataset) = (&config.target.database, config.target.dataset);
+    let (schema, parent) = (database.schema.as_str(), dataset.parent().name);
+    if dataset.is_replaced() {
+        return Ok(((), Finding::ok("the ledger knows no single ones: the parts replace one another")));
     }
-    let names = ways.iter().map(|way| match way.how {
-        How::Reference { .. } => format!("{} looks it up, and no request is sent", way.name),
-        How::Ask(ask) => {
-            let base = plan.bases.iter().find(|(name, _)| *name == ask.name).map(|(_, base)| base.as_str());
-            format!("{} receives the questions at {}", way.name, base.unwrap_or(ask.base))
-        }
-    });
-    Ok(((), Finding::ok(found(names.collect::<Vec<_>>().join(", then ")))))
+    let watch = connection.watch();
+    let has_table = schema::has_table(&**connection, &watch, (schema, parent), "look at the records").await?;
+    if ledger_needs_work || !has_table {
+        return Ok(((), Finding::ok("the ledger knows of none yet")));
+    }
+    let record = dataset.record;
+    Ok((
+        (),
+        match missing_records(connection, database, dataset, limit).await? {
+            None => Finding::ok(format!(
+                "not counted: to compare {parent} with the ledger takes more than {} s; --timeout waits longer",
+                limit.as_secs_f64()
+            )),
+            Some(missing) if missing.records() == 0 => {
+                Finding::ok(format!("{parent} has each {record} that the ledger knows"))
+            }
+            Some(missing) => Finding::warn(
+                format!(
+                    "{parent} lacks {}: somebody else has deleted what the ledger knows",
+                    missing.describe(record)
+                ),
+                missing.commands(dataset.name),
+            ),
+        },
+    ))
 }
 
 /// Reports the installed extensions, and which way the rows would go.

@@ -9,6 +9,7 @@ mod catalogue;
 mod complete;
 mod database;
 mod host;
+mod lookups;
 mod machine;
 mod notify;
 mod service;
@@ -21,7 +22,7 @@ use std::future::Future;
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::terminal::{pretty, say};
 use crate::cli::CheckArgs;
@@ -209,8 +210,8 @@ pub async fn check(dataset: &'static str, config: Result<RunConfig, Cause>, limi
 /// Reports what the run would do, and settings that may be a mistake.
 fn configuration(config: &RunConfig) -> Finding {
     let database = &config.target.database;
-    let own: String =
-        config.processing.options.iter().map(|(name, value)| format!(", {name} {value}")).collect();
+    let own = config.processing.options.iter().map(|(name, value)| format!(", {name} {}", typed(value)));
+    let own: String = own.collect();
     let found = format!(
         "from {} to {} and schema {} (ledger {}){own}, batches of {} MiB",
         config.from.url,
@@ -233,6 +234,15 @@ fn configuration(config: &RunConfig) -> Finding {
         format!("{found}; {}", remarks.join("; ")),
         "if that is not meant, unset REPROCESS_GLOB, and SKIP_PUBLIC_PUBLISH or MERGANSER_SKIP_PUBLISH",
     )
+}
+
+/// The value of an option as it is typed: a list with commas, a text without quotes.
+fn typed(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Array(values) => values.iter().map(typed).collect::<Vec<_>>().join(","),
+        other => other.to_string(),
+    }
 }
 
 impl Preflight {

@@ -29,7 +29,7 @@ pub type ShownNumber = Option<u64>;
 pub struct MapCounts {
     pub areas: Vec<(MapArea, ShownNumber)>,
     pub classes: Classes,
-    /// The percentage of records without an area, in steps of five; `None`: few or none.
+    /// The percentage of records without an area, roughly; `None`: few or none.
     pub without: Option<u64>,
     pub fewest: u64,
     pub measured: Measured,
@@ -54,7 +54,8 @@ impl MapCounts {
         let numbers: Vec<_> = areas.iter().filter_map(|(_, shown)| *shown).collect();
         let total: u64 = numbers.iter().sum();
         let without = rows.iter().find(|row| row.area.is_none()).and_then(|row| shown(row.records));
-        let without = without.map(|without| (without * 20).div_ceil(without + total) * 5);
+        let without = without.filter(|_| matches!(measured, Measured::Records));
+        let without = without.map(|without| rough_share(without, without + total, fewest));
         Self { areas, classes: Classes::of(&numbers), without, fewest, measured }
     }
 
@@ -67,6 +68,14 @@ impl MapCounts {
     pub fn total(&self) -> u64 {
         self.areas.iter().filter_map(|(_, shown)| *shown).sum()
     }
+}
+
+/// How much `part` is of `all`, in per cent: to the nearest five, and where a hundredth hides an area's number, to the nearest
+/// one. A hundred is said of all alone.
+fn rough_share(part: u64, all: u64, fewest: u64) -> u64 {
+    let step = if all >= 100 * fewest { 1 } else { 5 };
+    let nearest = (part * 200 + all * step) / (all * step * 2) * step;
+    if part == all { 100 } else { nearest.clamp(step, 100 - step) }
 }
 
 #[cfg(test)]
@@ -124,9 +133,12 @@ mod tests {
     #[test]
     fn records_without_an_area_are_a_rough_share() {
         for (without, said) in
-            [(0, None), (9, None), (10, Some(5)), (50, Some(5)), (60, Some(10)), (1_000, Some(50))]
+            [(0, None), (9, None), (10, Some(1)), (50, Some(5)), (600, Some(38)), (10_000_000, Some(99))]
         {
             assert_eq!(counts(&[1_000], without).without, said, "{without}");
+        }
+        for (without, said) in [(10, Some(10)), (60, Some(40)), (200, Some(65)), (800, Some(90))] {
+            assert_eq!(counts(&[100], without).without, said, "{without}");
         }
         assert_eq!(counts(&[9], 10).without, Some(100));
     }

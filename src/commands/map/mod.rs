@@ -26,6 +26,9 @@ use crate::words::count;
 use counts::{MapCounts, Row};
 use page::Heading;
 
+/// The percentage of records without an area above which a warning says so.
+const MUCH: u64 = 10;
+
 /// The run that production comes from.
 struct DrawnRun {
     id: String,
@@ -66,6 +69,14 @@ pub async fn draw(config: &MapConfig, url: &PgUrl) -> Result<String, Cause> {
         });
     }
     let counts = MapCounts::new(shapes, &rows, config.measure.of, config.map.fewest);
+    if let Some(without) = counts.without.filter(|without| *without > MUCH) {
+        tracing::warn!(
+            "about {without}% of the {} {} and are not on this map, which looks complete; {}",
+            config.map.records,
+            config.division.without,
+            config.division.hint
+        );
+    }
     let heading =
         Heading::new(config, (config.since.unwrap_or(first), config.until.unwrap_or(last)), run.as_ref());
     let text = match config.file {

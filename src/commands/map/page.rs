@@ -175,7 +175,7 @@ fn about(config: &MapConfig, counts: &MapCounts) -> String {
          addresses in two areas counts in both."
     );
     if let Some(without) = counts.without {
-        let _ = write!(text, " At most {without}% of the {records} {}.", config.division.without);
+        let _ = write!(text, " About {without}% of the {records} {}.", config.division.without);
     }
     text
 }

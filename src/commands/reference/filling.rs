@@ -29,15 +29,17 @@ pub const GUARD: &str = "drop";
 const MAX_DROP: (u64, u64) = (10, 10);
 
 /// A table of the database that was filled.
-struct Filled {
-    table: &'static str,
-    before: u64,
-    rows: u64,
+#[derive(Debug)]
+pub struct Filled {
+    pub table: &'static str,
+    pub before: u64,
+    pub rows: u64,
     /// It is filled from an optional input.
-    is_extra: bool,
+    pub is_extra: bool,
 }
 
-/// Puts the files into the store, then makes the reference the current one in one transaction.
+/// Puts the files into the store, then makes the reference the current one in one transaction; gives the tables that were
+/// filled.
 ///
 /// # Errors
 /// [`Cause::Refused`] for a table that is much smaller than before, unless `allow` lets the guard through.
@@ -46,7 +48,7 @@ pub async fn promote(
     made: &Made,
     known: &[KnownReference],
     allow: &[String],
-) -> Result<(), Cause> {
+) -> Result<Vec<Filled>, Cause> {
     let step = context.begin(1, "promote").await?;
     let mut files = Vec::new();
     for kept in &made.kept {
@@ -98,7 +100,7 @@ pub async fn promote(
     let details = step.details(json!({ "version": made.version }));
     let _committing = commit(context, (1, &watch), transaction, (rows as i64, &details)).await?;
     step.say(&format!("{} is in use", made.version), rows, 0);
-    Ok(())
+    Ok(filled)
 }
 
 /// Refills a table of the database; makes it if it is missing.
@@ -140,12 +142,17 @@ async fn fill(
     let faults = watch.answer(&operation, transaction.query(sql::REFERENCE_FAULTS, &[])).await?;
     if let Some(first) = faults.first() {
         let [subject, reason] = [0, 1].map(|at| first.try_get::<_, String>(at));
+        let hint: Option<String> = first.try_get(2).map_err(failed)?;
         let others = match faults.len() {
             1 => String::new(),
             all => format!("; {} more are not as they should be", all - 1),
         };
         let (subject, reason) = (subject.map_err(failed)?, reason.map_err(failed)?);
-        return Err(refused(format!("--{}: {subject} {reason}{others}", extra.input)));
+        let message = format!("--{}: {subject} {reason}{others}", extra.input);
+        return Err(match hint {
+            Some(hint) => Cause::Refused { message, hint: Some(hint) },
+            None => refused(message),
+        });
     }
     Ok(Filled { table, before, rows: rows().await?, is_extra: true })
 }
@@ -213,9 +220,8 @@ fn guarded(allow: &[String], mut guards: Vec<Guard>) -> Vec<Guard> {
 /// looks complete.
 fn refusal(guards: &[Guard]) -> Option<Cause> {
     let breaches = guards.iter().filter(|guard| guard.stops());
-    let breaches: Vec<_> = breaches
-        .map(|guard| format!("guard {}: {} (allowed: {})", guard.label(), guard.found, guard.threshold))
-        .collect();
+    let breaches: Vec<_> =
+        breaches.map(|guard| format!("guard {}: {}", guard.label(), guard.finding())).collect();
     let hint = format!("are these files of the whole city? If it is right: --allow {GUARD}");
     (!breaches.is_empty()).then(|| Cause::Refused { message: breaches.join("\n    "), hint: Some(hint) })
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use zip::ZipArchive;
 
-use crate::dataset::reference::{ReferenceColumn, ReferenceFile, ReferenceInput};
+use crate::dataset::reference::{ReferenceFile, ReferenceInput};
 use crate::error::Cause;
 use crate::system::cache::checksum;
 use crate::words::csv_cells;
@@ -21,6 +21,8 @@ const UNPACKED_BYTES: u64 = 8 << 30;
 pub struct Taken {
     /// The name of its input.
     pub input: &'static str,
+    /// As a person calls it: its option, its name, and the zip or folder that it is in.
+    pub called: String,
     pub sha256: String,
     /// What the scripts are told: the file's path and its columns' names.
     pub variables: Vec<(&'static str, String)>,
@@ -32,11 +34,15 @@ pub fn refused(message: String) -> Cause {
     Cause::Refused { message, hint: Some(hint) }
 }
 
-/// Unpacks the files of an input into a folder, and looks at their headers.
+/// Unpacks the files of an input, which a person calls `called`, into a folder, and looks at their headers.
 ///
 /// # Errors
 /// [`Cause::Refused`] for what is missing, broken off, empty or not the expected file.
-pub fn take(input: &ReferenceInput, from: &Path, folder: &Path) -> Result<Vec<Taken>, Cause> {
+pub fn take(
+    input: &ReferenceInput,
+    (from, called): (&Path, &str),
+    folder: &Path,
+) -> Result<Vec<Taken>, Cause> {
     let is_folder = from.is_dir();
     let mut taken = Vec::new();
     for file in input.files {
@@ -52,7 +58,11 @@ pub fn take(input: &ReferenceInput, from: &Path, folder: &Path) -> Result<Vec<Ta
                 )));
             }
         };
-        taken.push(look_at(input, file, &path)?);
+        let called = match file.name {
+            Some(name) => format!("--{}: {name} in {called}", input.name),
+            None => format!("--{}: {called}", input.name),
+        };
+        taken.push(look_at(input, file, &path, called)?);
     }
     Ok(taken)
 }
@@ -114,15 +124,19 @@ fn unpack(file: &ReferenceFile, from: &Path, folder: &Path) -> Result<PathBuf, C
     Ok(path)
 }
 
-fn look_at(input: &ReferenceInput, file: &ReferenceFile, path: &Path) -> Result<Taken, Cause> {
+fn look_at(
+    input: &ReferenceInput,
+    file: &ReferenceFile,
+    path: &Path,
+    called: String,
+) -> Result<Taken, Cause> {
     let reading = || Cause::io(format!("read {}", path.display()));
     let mut reader = BufReader::new(File::open(path).map_err(reading())?);
     let mut header = String::new();
     let read = reader.by_ref().take(HEADER_BYTES).read_line(&mut header);
     read.map_err(|error| refused(format!("the header of {} cannot be read: {error}", path.display())))?;
-    let what = file.name.unwrap_or("the CSV");
     if header.trim().is_empty() {
-        return Err(refused(format!("{what} is empty")));
+        return Err(refused(format!("{called} is empty")));
     }
     let found = csv_cells(&header);
     let mut variables = vec![(file.variable, path.display().to_string())];
@@ -131,7 +145,7 @@ fn look_at(input: &ReferenceInput, file: &ReferenceFile, path: &Path) -> Result<
         let name =
             found.iter().find(|name| column.names.iter().any(|known| name.eq_ignore_ascii_case(known)));
         if name.is_none() && !column.is_optional {
-            lacking.push(called(column));
+            lacking.push(column.names.join(" or "));
         }
         if let Some(variable) = column.variable {
             let name = name.map_or("null".to_owned(), |name| crate::sql::identifier(name));
@@ -139,19 +153,16 @@ fn look_at(input: &ReferenceInput, file: &ReferenceFile, path: &Path) -> Result<
         }
     }
     if !lacking.is_empty() {
-        return Err(refused(format!("{what} has no column {}", lacking.join(", none "))));
+        return Err(refused(format!("{called} has no column {}", lacking.join(", none "))));
     }
     // Whoever reads the rest sees whether there are rows.
-    Ok(Taken { input: input.name, sha256: checksum(path).map_err(reading())?, variables })
-}
-
-fn called(column: &ReferenceColumn) -> String {
-    column.names.join(" or ")
+    Ok(Taken { input: input.name, called, sha256: checksum(path).map_err(reading())?, variables })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dataset::reference::ReferenceColumn;
 
     const FILE: ReferenceFile = ReferenceFile {
         variable: "sheet",
@@ -166,7 +177,7 @@ mod tests {
     fn said(text: &[u8]) -> Result<Vec<Taken>, String> {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("A.TXT"), text).unwrap();
-        take(&INPUT, folder.path(), folder.path()).map_err(|cause| cause.to_string())
+        take(&INPUT, (folder.path(), "given"), folder.path()).map_err(|cause| cause.to_string())
     }
 
     #[test]
@@ -178,16 +189,17 @@ mod tests {
 
     #[test]
     fn what_is_wrong_with_a_file_is_said() {
-        assert_eq!(said(b"").unwrap_err(), "a.txt is empty");
-        assert_eq!(said(b"x,tract\n1,2\n").unwrap_err(), "a.txt has no column lot or tax lot");
+        assert_eq!(said(b"").unwrap_err(), "--sheet: a.txt in given is empty");
+        let lacking = "--sheet: a.txt in given has no column lot or tax lot";
+        assert_eq!(said(b"x,tract\n1,2\n").unwrap_err(), lacking);
         // A comma in quotes is a part of the name.
-        assert_eq!(said(b"\"a,lot\",x\n1,2\n").unwrap_err(), "a.txt has no column lot or tax lot");
+        assert_eq!(said(b"\"a,lot\",x\n1,2\n").unwrap_err(), lacking);
         let folder = tempfile::tempdir().unwrap();
-        let cause = take(&INPUT, folder.path(), folder.path()).unwrap_err().to_string();
+        let cause = take(&INPUT, (folder.path(), "given"), folder.path()).unwrap_err().to_string();
         assert!(cause.starts_with("there is no a.txt in "), "{cause}");
         let cut = folder.path().join("cut.zip");
         fs::write(&cut, b"PK\x03\x04 and then nothing").unwrap();
-        let cause = take(&INPUT, &cut, folder.path()).unwrap_err().to_string();
+        let cause = take(&INPUT, (&cut, "cut.zip"), folder.path()).unwrap_err().to_string();
         assert!(cause.contains("cannot be read as a zip, it may have broken off"), "{cause}");
     }
 }

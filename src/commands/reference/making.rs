@@ -56,7 +56,7 @@ pub fn make(
     // The same files processed by other scripts are another reference.
     reference.scripts.iter().for_each(|script| hash.update(script.as_bytes()));
     for script in reference.scripts {
-        staging.execute("read the reference", script, &variables).map_err(unreadable)?;
+        staging.execute("read the reference", script, &variables).map_err(|e| unreadable(e, &taken))?;
     }
     let pair = |row: &duckdb::Row<'_>| Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)? as u64));
     let editions = staging.query("read the edition", reference.editions, pair)?;
@@ -97,7 +97,9 @@ pub fn make(
             if !taken.iter().any(|file| file.input == extra.input) {
                 continue;
             }
-            staging.execute("read the reference", extra.script, &variables).map_err(unreadable)?;
+            staging
+                .execute("read the reference", extra.script, &variables)
+                .map_err(|e| unreadable(e, &taken))?;
             no_faults(extra.input, staging.query("look for faults", extra.faults, pair)?)?;
         }
         let path = folder.join(format!("{}.csv", fill.derived.table.name));
@@ -150,13 +152,17 @@ fn not_older(edition: &str, before: Option<&LocalReference>) -> Result<(), Cause
     }
 }
 
-/// The error for a file that DuckDB cannot read: the first line of DuckDB's message says where.
-fn unreadable(error: DuckError) -> Cause {
+/// The error for a file that DuckDB cannot read: its message says which, and the first line where.
+fn unreadable(error: DuckError, taken: &[Taken]) -> Cause {
     match error {
         DuckError::Refused { source, .. } => {
             let said = source.to_string();
             let first = said.lines().next().unwrap_or_default().to_owned();
-            refused(format!("a file of the reference cannot be read, it may have broken off: {first}"))
+            let is_named =
+                |file: &&Taken| file.variables.first().is_some_and(|(_, path)| said.contains(path.as_str()));
+            let file = taken.iter().find(is_named);
+            let called = file.map_or("a file of the reference", |file| file.called.as_str());
+            refused(format!("{called} cannot be read, it may have broken off: {first}"))
         }
         other => other.into(),
     }

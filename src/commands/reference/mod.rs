@@ -25,6 +25,7 @@ use crate::run::reference as in_use;
 use crate::system::background::blocking;
 use crate::system::workspace::Workspace;
 use crate::words;
+use filling::Filled;
 use input::{Taken, refused};
 use making::{Change, make};
 
@@ -36,6 +37,8 @@ pub struct Referenced {
     pub before: Option<String>,
     /// By table: the number of rows, and of new and removed ones, if known.
     pub tables: Vec<(&'static str, u64, Option<Change>)>,
+    /// Tables of the database that were filled from optional inputs.
+    pub extras: Vec<Filled>,
     /// The number of rows that cannot be used, by reason.
     pub left_out: Vec<(String, u64)>,
 }
@@ -77,7 +80,7 @@ pub async fn take_in(config: ReferenceConfig, report: &Report) -> Result<Referen
             let context = &this.context;
             let folder = this.workspace.path().join("in-use");
             // A damaged or missing reference must not prevent its replacement.
-            let before = match in_use::current(&context.ledger, &context.store, &folder).await {
+            let before = match in_use::current(&context.ledger, &context.store, &folder, "").await {
                 Ok(before) => before,
                 Err(cause) => {
                     tracing::warn!(run_id = %context.run_id, "not compared with the reference in use: {cause}");
@@ -94,7 +97,7 @@ pub async fn take_in(config: ReferenceConfig, report: &Report) -> Result<Referen
             step.done(&what, rows, 0, json!({ "version": made.version, "left_out": made.left_out })).await?;
             progress.step("promote");
             let known = context.ledger.current_reference().await?;
-            filling::promote(context, &made, &known, &allow).await?;
+            let filled = filling::promote(context, &made, &known, &allow).await?;
             progress.batches = 1;
             let told =
                 |name: &str| made.changes.iter().find(|(known, _)| *known == name).map(|(_, told)| *told);
@@ -102,6 +105,7 @@ pub async fn take_in(config: ReferenceConfig, report: &Report) -> Result<Referen
                 tables: made.kept.iter().map(|k| (k.table.name, k.rows, told(k.table.name))).collect(),
                 version: made.version,
                 before: before.map(|before| before.version),
+                extras: filled.into_iter().filter(|filled| filled.is_extra).collect(),
                 left_out: made.left_out,
             })
         })
@@ -128,7 +132,8 @@ impl Referencing {
             crate::system::private::make_folder(&folder)
                 .map_err(Cause::io(format!("make the folder {}", folder.display())))?;
             let path = local(input.name, from, &folder).await?;
-            taken.extend(blocking(move || input::take(input, &path, &folder)).await??);
+            let called = called(from).to_owned();
+            taken.extend(blocking(move || input::take(input, (&path, &called), &folder)).await??);
         }
         let sums = taken.iter().map(|file| json!({ "input": file.input, "sha256": file.sha256 }));
         let details = json!({ "files": sums.collect::<Vec<_>>() });
@@ -139,8 +144,7 @@ impl Referencing {
 
 /// The local path of an input; one that is elsewhere is downloaded into the folder.
 async fn local(option: &str, from: &str, folder: &Path) -> Result<PathBuf, Cause> {
-    let name = from.split(['?', '#']).next().unwrap_or_default().trim_end_matches('/');
-    let name = name.rsplit('/').next().unwrap_or_default();
+    let name = called(from);
     let to = folder.join("download");
     if from.starts_with("https://") || from.starts_with("http://") {
         let wrong = |error: &dyn std::fmt::Display| Cause::usage(format!("--{option}: {error}"));
@@ -158,14 +162,31 @@ async fn local(option: &str, from: &str, folder: &Path) -> Result<PathBuf, Cause
     }
     let path = PathBuf::from(from.strip_prefix("file:").or(from.strip_prefix("dir:")).unwrap_or(from));
     if !path.exists() {
-        return Err(refused(format!("--{option}: there is no {}", path.display())));
+        return Err(Cause::Refused {
+            message: format!("--{option}: there is no {}", path.display()),
+            hint: Some(format!(
+                "give --{option} a file or a folder that is there; the reference in use stays"
+            )),
+        });
     }
     Ok(path)
 }
 
+/// What a person calls an input: the path, or of an address, which may hold a secret behind its question mark, the last
+/// part of its path.
+fn called(from: &str) -> &str {
+    if !from.contains("://") {
+        return from;
+    }
+    let path = from.split(['?', '#']).next().unwrap_or_default().trim_end_matches('/');
+    path.rsplit('/').next().unwrap_or_default()
+}
+
 /// `merganser reference`.
 pub async fn run(args: ReferenceArgs, report: &Report) -> Result<Exit, Failure> {
-    let done = take_in(ReferenceConfig::from_reference(&args)?, report).await?;
+    let config = ReferenceConfig::from_reference(&args)?;
+    let dataset = config.target.dataset;
+    let done = take_in(config, report).await?;
     say_line!("{} is in use.", done.version);
     for (table, rows, change) in &done.tables {
         let rows = words::count(*rows);
@@ -180,13 +201,26 @@ pub async fn run(args: ReferenceArgs, report: &Report) -> Result<Exit, Failure> 
             None => say_line!("{table}: {rows} rows"),
         }
     }
+    for Filled { table, before, rows, .. } in &done.extras {
+        say_line!("{table}: {} rows, {} before", words::count(*rows), words::count(*before));
+    }
+    let is_new = done.before.as_ref().is_none_or(|before| *before != done.version);
+    let extras: Vec<_> = done.extras.iter().map(|filled| filled.table).collect();
     match &done.before {
-        Some(before) if *before == done.version => say_line!("It was in use before: nothing changed."),
+        Some(_) if !is_new && extras.is_empty() => say_line!("It was in use before: nothing changed."),
+        Some(_) if !is_new => say_line!("It was in use before: only {} is filled anew.", extras.join(", ")),
         Some(before) => say_line!("Before: {before}."),
         None => say_line!("There was none before."),
     }
     for (reason, rows) in &done.left_out {
         say_line!("left out: {} rows: {reason}", words::count(*rows));
+    }
+    if let Some(enrichment) = dataset.enrichment.filter(|_| is_new) {
+        say_line!(
+            "Next: merganser backfill {} {} looks rows up again that are loaded; a run does so with its own",
+            dataset.name,
+            enrichment.name
+        );
     }
     Ok(Exit::Done)
 }

@@ -1,5 +1,6 @@
 //! The ledger in words: what happened, and what to type next.
 
+mod answers;
 mod failures;
 mod next;
 mod table;
@@ -16,6 +17,8 @@ pub use failures::{failure, failures, failures_csv, sheets_csv};
 pub use table::TextTable;
 pub use timings::{shares, timing, timings};
 
+use crate::ledger::reload;
+use crate::stages::promote::bound;
 use crate::words::{count, counted, duration, size};
 
 /// The last runs, one line each, their before-images, and what to do about them; `open`: the number of unresolved
@@ -93,7 +96,7 @@ pub fn run(run: &Value, all_open: u64) -> String {
         ]);
     }
     if !list(run, "steps").is_empty() {
-        text += &format!("\nSteps\n{}", steps.render(2));
+        text += &format!("\nSteps\n{}{}", steps.render(2), answers::answers(list(run, "steps")));
     }
     let files = list(run, "files");
     if !files.is_empty() {
@@ -117,11 +120,11 @@ pub fn run(run: &Value, all_open: u64) -> String {
             guard["allowed_by"].as_str().map_or(String::new(), |who| format!("; let through by {who}"));
         let _ = writeln!(
             text,
-            "  {} {}: {} (allowed: {}){allowed}",
+            "  {} {}: {} ({}){allowed}",
             word(guard, "name"),
             word(guard, "subject"),
             word(guard, "found"),
-            word(guard, "threshold")
+            bound(word(guard, "threshold"))
         );
     }
     let in_doubt: i64 =
@@ -202,6 +205,13 @@ pub fn origin(rows: &[Value]) -> String {
             moment(row, "loaded_at"),
             word(row, "run_id")
         );
+        if row["in_production"] == false {
+            let _ = writeln!(
+                text,
+                "  production does not have it any more: somebody else has deleted it.\nNext: {}",
+                reload(word(row, "dataset"), word(row, "file"))
+            );
+        }
     }
     text
 }

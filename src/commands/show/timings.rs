@@ -9,8 +9,8 @@ use super::{TextTable, list, moment, number, status_of, took, word};
 use crate::words::{count, counted, duration, size};
 
 /// The steps of a run in the order in which they come.
-const STEPS: [&str; 9] =
-    ["select", "fetch", "parse", "check", "export", "upload", "load", "promote", "publish"];
+const STEPS: [&str; 10] =
+    ["select", "fetch", "parse", "check", "enrich", "export", "upload", "load", "promote", "publish"];
 
 /// The last runs, a line each: seconds of every step, so that a slowdown stands out.
 pub fn timings(runs: &[Value]) -> String {

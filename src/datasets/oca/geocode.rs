@@ -45,6 +45,8 @@ pub(super) const GEOCODE: Enrichment = Enrichment {
     ways: WAYS,
     plan,
     hint: "merganser reference oca --pad FILE --pluto FILE makes a reference for pad; or --geocode census,geosearch, which sends addresses out",
+    lost: "merganser reference oca --pad PAD --pluto PLUTO puts them there again; until then --geocode none runs without them, \
+           with what is remembered alone",
     backfill: Backfill {
         table: "oca_addresses",
         open: concat!(
@@ -53,6 +55,8 @@ pub(super) const GEOCODE: Enrichment = Enrichment {
         ),
         take: include_str!("../../../sql/oca/geocode/backfill_take.pg.sql"),
         left: include_str!("../../../sql/oca/geocode/backfill_left.pg.sql"),
+        unfinished: include_str!("../../../sql/oca/9_unfinished.pg.sql"),
+        lacks: "with lat and lon and without geom",
     },
 };
 

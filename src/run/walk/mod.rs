@@ -126,7 +126,18 @@ impl<'a> Walker<'a> {
         let mut asker = WalkAsker::new(walked, walking)?;
         asker.not_before = context.ledger.saved_plan(&wait_key(walking)).await?.first().and_then(wait_of);
         let (removed, sights) = (people::admit(context).await?, Sights::default());
-        Ok(Self { context, walked, walking, asker, answers, nodes, removed, connection, has_production, sights })
+        Ok(Self {
+            context,
+            walked,
+            walking,
+            asker,
+            answers,
+            nodes,
+            removed,
+            connection,
+            has_production,
+            sights,
+        })
     }
 
     /// All of them: the interrupted one first, then those whose last look is longest ago.

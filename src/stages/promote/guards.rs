@@ -29,13 +29,22 @@ impl Guard {
     pub fn label(&self) -> String {
         format!("{} {}", self.name, self.subject).trim_end().to_owned()
     }
+
+    /// What it found, and what it would have let pass.
+    pub fn finding(&self) -> String {
+        format!("{} ({})", self.found, bound(&self.threshold))
+    }
+}
+
+/// A threshold with the word for its kind: a share that must be reached is required, all others are allowed.
+pub fn bound(threshold: &str) -> String {
+    let kind = if threshold.starts_with("at least ") { "required" } else { "allowed" };
+    format!("{kind}: {threshold}")
 }
 
 /// Every breach that nobody let through, so that one look is enough.
 pub(super) fn refusal(breaches: &[&Guard]) -> Cause {
-    let lines = breaches
-        .iter()
-        .map(|guard| format!("guard {}: {} (allowed: {})", guard.label(), guard.found, guard.threshold));
+    let lines = breaches.iter().map(|guard| format!("guard {}: {}", guard.label(), guard.finding()));
     let names: Vec<_> = breaches.iter().map(|guard| guard.name.as_str()).collect();
     Cause::Refused { message: lines.collect::<Vec<_>>().join("\n    "), hint: Some(let_through(&names, "")) }
 }

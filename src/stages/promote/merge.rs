@@ -49,7 +49,15 @@ impl Transfer<'_> {
         // Built over the rows at once, which is several times faster than row by row.
         self.make_keys(new).await?;
         if let Some(script) = dataset.scripts.complete {
-            self.run(sql::PROMOTE_COMPLETED, "", "complete the rows").await?;
+            // One look at all rows a run: a column that was added since is empty in the old ones.
+            let (completed, table) = match dataset.enrichment.filter(|_| self.batch == 1 && !self.is_undo) {
+                Some(enrichment) => {
+                    self.run(enrichment.backfill.unfinished, "", "complete the rows").await?;
+                    (sql::PROMOTE_COMPLETED_TOO, enrichment.backfill.table)
+                }
+                None => (sql::PROMOTE_COMPLETED, ""),
+            };
+            self.run(completed, table, "complete the rows").await?;
             let names = sql::array_of(&self.names_to_leave_out().await?);
             let text = self.render_with(script, "", &[("removed_names", &names)]);
             self.execute(&text, "complete the rows").await?;

@@ -31,7 +31,7 @@ const FIRST: [&str; 8] = [
     "database",
 ];
 /// The probes that depend on the database.
-const OF_DATABASE: [&str; 15] = [
+const OF_DATABASE: [&str; 16] = [
     "server",
     "ledger",
     "lock",
@@ -43,6 +43,7 @@ const OF_DATABASE: [&str; 15] = [
     "partitions",
     "publications",
     "foreign keys",
+    "records",
     "extensions",
     "geocode",
     "files",

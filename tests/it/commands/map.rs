@@ -106,7 +106,7 @@ async fn a_map_counts_each_case_once_in_an_area_and_lets_small_numbers_go() {
         text.contains("67 cases in 3 ZIP code areas with 10 or more each."),
         "the sum is that of the shown"
     );
-    assert!(text.contains("At most 40% of the cases have no postal code"));
+    assert!(text.contains("About 35% of the cases have no postal code"));
     assert!(text.contains("1 January 2024 to 20 January 2024"));
     let run = pipeline.one("select run_id from etl.runs").await;
     assert!(text.contains(&format!("Data of run {run}")));
@@ -132,7 +132,11 @@ async fn a_map_counts_each_case_once_in_an_area_and_lets_small_numbers_go() {
         .await;
     let tracts = map(&pipeline, "map.html", &["--by", "tract"]).await.text;
     assert_eq!(numbers(&tracts), pairs(&[("11", "30")]));
-    assert!(tracts.contains("At most 75% of the cases have no geocoded address"));
+    assert!(tracts.contains("About 70% of the cases have no geocoded address"));
+    let tracts = map(&pipeline, "map.html", &["--by", "tract"]).await.ran;
+    let tracts =
+        tracts.says("about 70% of the cases have no geocoded address in the city and are not on this map");
+    tracts.says("merganser backfill oca geocode");
 }
 
 #[tokio::test]
@@ -151,6 +155,9 @@ async fn a_map_of_some_days_or_of_another_measure() {
     let ran =
         pipeline.other(&["map", "oca", "--by", "zip", "--measure", "sales", "--out", &out]).await.exits(2);
     ran.says("filings").says("judgments").says("warrants").says("evictions");
+    let ran = pipeline.other(&["map", "oca", "--by", "county", "--out", &out]).await.exits(2);
+    ran.says("the map of oca has no --by county; it has zip, tract, borough")
+        .says("merganser map oca --by zip");
     let ran = pipeline
         .other(&["map", "oca", "--by", "zip", "--measure", "evictions", "--out", &out])
         .await

@@ -7,6 +7,7 @@ mod environment;
 mod inspect;
 mod map;
 mod metrics;
+mod missing;
 mod notify;
 mod older_job;
 mod purge;

@@ -20,6 +20,7 @@ const LONG: Duration = Duration::from_secs(60);
 const PATIENCE: Patience = Patience {
     attempts: 12,
     in_a_row: 10,
+    unconnected: 3,
     pause: Duration::from_millis(4),
     longest_pause: Duration::from_millis(40),
 };
@@ -271,9 +272,13 @@ async fn a_service_that_dies_in_the_middle_leaves_what_it_has_said() {
     let asked = ask(&SMALL, &server, buffalo(100), LONG).await;
     assert!((20..=30).contains(&asked.count("match")), "{}", asked.count("match"));
     assert_eq!(asked.count("match") + asked.count("failed"), 100);
-    // No server is listening at all.
-    let asked = ask(&SMALL, &server, buffalo(100), LONG).await;
-    assert_eq!(asked.count("failed"), 100);
+    // No server is listening at all: after three waves of requests nobody waits for it any more.
+    for (service, questions) in [(GEOSEARCH, bronx(100)), (SMALL, buffalo(100))] {
+        let asked = ask(&service, &server, questions, LONG).await;
+        assert_eq!((asked.count("failed"), asked.tally.failed), (100, 100));
+        assert!((3..=9).contains(&asked.tally.requests), "{:?}", asked.tally);
+        assert!(asked.tally.gave_up.is_some_and(|why| why.contains("cannot be reached")));
+    }
     // Another run, when the service works again, finds what failed.
     let server = GeocoderServer::start(Mode::Failing(502));
     assert_eq!(ask(&SMALL, &server, buffalo(100), LONG).await.count("failed"), 100);

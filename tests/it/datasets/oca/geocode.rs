@@ -22,12 +22,12 @@ fn lot(number: u32) -> String {
 }
 
 /// A week with this many cases, each at an address of its own, numbered from `first`.
-fn week(run_date: &str, first: u32, cases: u32) -> Extract {
+pub(super) fn week(run_date: &str, first: u32, cases: u32) -> Extract {
     let numbers = first..first + cases;
     numbers.fold(Extract::weekly(run_date), |week, number| week.case(&format!("c{number}"), &address(number)))
 }
 
-async fn pipeline(server: &GeocoderServer) -> Pipeline {
+pub(super) async fn pipeline(server: &GeocoderServer) -> Pipeline {
     let pipeline = Pipeline::new("geocode").await;
     pipeline.with("--level", "2").with("--geocode", "geosearch").with("--geosearch-url", server.url())
 }
@@ -98,6 +98,36 @@ async fn a_geocoder_that_is_down_costs_no_row() {
     let steps = "select count(*) from etl.steps join etl.runs using (run_id)
         where kind = 'backfill' and step = 'promote' and steps.status = 'completed' and rows > 0";
     assert_eq!(pipeline.one(steps).await, "2");
+}
+
+/// A geocoder that is down is seen in the run's line, in `status`, in the figures, and before the run.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_geocoder_that_is_down_leaves_a_trace() {
+    let server = GeocoderServer::start(Mode::Good);
+    let pipeline = pipeline(&server).await;
+    pipeline
+        .other(&["check", "oca"])
+        .await
+        .exits(0)
+        .says("\nok    geocode ")
+        .says("geosearch receives")
+        .says(", geocode geosearch,");
+    assert!(server.asked().is_empty(), "no address is sent: {:?}", server.asked());
+    // Nobody listens on the first port.
+    let pipeline = pipeline.with("--geosearch-url", "http://127.0.0.1:1");
+    let checked = pipeline.other(&["check", "oca"]).await.exits(0).says("\nwarn  geocode ");
+    checked.says("geosearch: the service cannot be reached").says("http://127.0.0.1:1");
+    pipeline.put(week("2024-05-06", 1, 5));
+    let figures = pipeline.folder().join("figures.prom");
+    let file = figures.display().to_string();
+    let ran = pipeline.start_with(&[], &[("MERGANSER_METRICS", &file)]).await.unwrap().exits(0);
+    ran.says("failed 5; without an answer: geosearch 5");
+    let text = std::fs::read_to_string(&figures).unwrap();
+    assert!(text.contains("merganser_run_unanswered_questions{dataset=\"oca\"} 5\n"), "{text}");
+    let status = pipeline.other(&["status", "last"]).await.exits(0);
+    assert_eq!([status.row("geosearch")[1], status.row("geosearch")[3]], ["5", "5"], "{}", status.stdout);
+    status.says("geosearch was given up: ").says("in all: failed 5");
+    pipeline.other(&["status", "--timings"]).await.exits(0).says(" enrich ");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -212,7 +242,9 @@ async fn a_share_of_lots_can_be_required() {
     let pipeline = pipeline(&server).await.with("--geocode-required", "90%");
     pipeline.put(week("2024-05-06", 1, 4));
     let ran = pipeline.run().await.exits(1);
-    ran.says("guard geocode oca_addresses").says("0 of 4");
+    ran.says(
+        "guard geocode oca_addresses: 0 of 4 (required: at least 90% of the city's addresses with a lot)",
+    );
     server.set(Mode::Good);
     pipeline.run().await.exits(0);
     assert_eq!(

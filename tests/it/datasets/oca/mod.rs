@@ -4,6 +4,7 @@ mod bad_input;
 mod city;
 mod derived;
 mod geocode;
+mod geometry;
 mod golden;
 mod histories;
 mod level2;

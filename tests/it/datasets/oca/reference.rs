@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io::{Cursor, Write};
 use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use jiff::civil::date;
 use merganser::datasets::oca::sample::{
@@ -93,7 +93,8 @@ async fn addresses_are_looked_up_in_what_was_taken_in() {
                       are",
     );
     let taken = take(&pipeline, &pad, &pluto, &["--tracts", &tracts]).await.exits(0);
-    taken.says("is in use").says("There was none before");
+    let taken = taken.says("is in use").says("There was none before").says("oca_tracts: 320 rows, 0 before");
+    taken.says("Next: merganser backfill oca geocode");
 
     // The ledger has the checksums of the files in the store and of the given files.
     let objects = pipeline.objects();
@@ -185,6 +186,12 @@ fn as_the_portal_has_it(text: &str) -> String {
     made
 }
 
+/// The file of the lots in the store's folder of references.
+fn lots_of(store: &Path) -> PathBuf {
+    let only = |folder: PathBuf| fs::read_dir(folder).unwrap().next().unwrap().unwrap().path();
+    only(only(store.to_owned())).join("lots.parquet")
+}
+
 /// A file that was fetched once is not fetched again, and one that somebody has changed is not used.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_reference_is_fetched_once() {
@@ -210,7 +217,12 @@ async fn the_reference_is_fetched_once() {
     // Without the store's files, the cache is used.
     let store = pipeline.store().join("private/reference");
     let aside = pipeline.folder().join("aside");
+    let lots = fs::read(lots_of(&store)).unwrap();
+    pipeline.other(&["check", "oca"]).await.exits(0).says("\nok    geocode ");
     fs::rename(&store, &aside).unwrap();
+    let checked = pipeline.other(&["check", "oca"]).await.exits(0);
+    let checked = checked.says("\nwarn  geocode ").says("lots.parquet is not there");
+    checked.says("still has a copy").says("merganser reference oca --pad PAD --pluto PLUTO");
     pipeline.put(Extract::weekly("2024-05-13").case("b", address));
     pipeline.run().await.exits(0);
     assert_eq!(pipeline.one("select count(*) from oca_addresses where status = 'no_street'").await, "2");
@@ -220,8 +232,15 @@ async fn the_reference_is_fetched_once() {
         fs::write(cache.join("reference").join(&name), b"PAR1 something else PAR1").unwrap();
     }
     pipeline.put(Extract::weekly("2024-05-20").case("c", address));
-    assert_ne!(pipeline.run().await.code, 0);
+    let checked = pipeline.other(&["check", "oca"]).await.exits(1).says("\nFAIL  geocode ");
+    checked.says("lots.parquet is not there").says("A run of oca would not work");
+    pipeline.other(&["check", "oca", "--geocode", "none"]).await.exits(0);
+    let ran = pipeline.run().await.exits(1).says("lots.parquet is not there");
+    ran.says("merganser reference oca --pad PAD --pluto PLUTO").says("--geocode none");
     fs::rename(&aside, &store).unwrap();
+    fs::write(lots_of(&store), b"PAR1 something else PAR1").unwrap();
+    pipeline.other(&["check", "oca"]).await.exits(1).says("lots.parquet has 24 bytes");
+    fs::write(lots_of(&store), lots).unwrap();
     pipeline.run().await.exits(0);
     assert_eq!(kept(), sums);
 }

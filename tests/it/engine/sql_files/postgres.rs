@@ -250,6 +250,9 @@ async fn each_file_and_part_runs_as_its_header_says() {
     run(&mut session, "oca/geocode/backfill_take.pg.sql", "");
     run(&mut session, "promote/derive:completed", "");
     run(&mut session, "undo/images:patched", "oca_addresses");
+    run(&mut session, "oca/9_unfinished.pg.sql", "");
+    run(&mut session, "promote/derive:completed_too", "oca_addresses");
+    run(&mut session, "backfill/backfill:to_finish", "");
     run(&mut session, "oca/9_geometry.pg.sql", "");
     session.0 += "drop view pg_temp.completed;\n";
     run(&mut session, "purge/purge:derived", "oca_case_summary");

@@ -28,7 +28,7 @@ async fn what_is_not_a_whole_edition_is_refused_and_the_one_in_use_stays() {
         (city.changed("pluto.csv", "half.csv", |text| lines(&text, all / 2)), "guard drop lots"),
         (
             city.changed("pluto.csv", "no_units.csv", |text| text.replacen("unitsres", "units", 1)),
-            "no column unitsres",
+            "no_units.csv has no column unitsres",
         ),
         (
             city.changed("pluto.csv", "older.csv", |text| text.replace("26v1", "25v3")),
@@ -42,9 +42,9 @@ async fn what_is_not_a_whole_edition_is_refused_and_the_one_in_use_stays() {
         (city.changed("pluto.csv", "header.csv", |text| lines(&text, 1)), "have no rows"),
         (
             city.changed("pluto.csv", "cut.csv", |text| text[..text.len() / 2].to_owned() + ",\"26"),
-            "broken off",
+            "cut.csv cannot be read, it may have broken off",
         ),
-        (city.path("none.csv"), "there is no"),
+        (city.path("none.csv"), "give --pluto a file or a folder that is there"),
     ];
     for (path, says) in plutos {
         let ran = take(&pipeline, &pad, &path, &[]).await;
@@ -102,7 +102,7 @@ async fn tracts_are_valid_shapes_of_the_state_or_none_are_taken() {
         (with("twice.csv", &first.replace("36061000100", "36061000200")), "there twice"),
         (
             city.changed("tracts.csv", "no_shape.csv", |text| text.replacen("the_geom", "shape", 1)),
-            "no column the_geom",
+            "no_shape.csv has no column the_geom",
         ),
         (
             city.changed("tracts.csv", "few.csv", |text| {
@@ -146,6 +146,8 @@ async fn tracts_take_postgis() {
     // Once PostGIS exists, a table without a geometry gets one.
     pipeline.run().await.exits(0);
     pipeline.execute("create extension postgis").await;
-    take(&pipeline, &pad, &pluto, &["--tracts", &tracts]).await.exits(0);
+    let taken = take(&pipeline, &pad, &pluto, &["--tracts", &tracts]).await.exits(0);
     assert_eq!(pipeline.one("select count(*) from oca_tracts where st_isvalid(geom)").await, "320");
+    let taken = taken.says("oca_tracts: 320 rows, 0 before").says("only oca_tracts is filled anew");
+    assert!(!taken.stdout.contains("Next: "), "{}", taken.stdout);
 }
