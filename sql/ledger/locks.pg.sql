@@ -66,11 +66,13 @@ limit 1;
 -- part: dead  (statement)
 -- Purpose: runs whose process is gone: they are marked as running, and nobody holds the lock of their dataset.
 -- Inputs:  $1 what the name of each dataset's lock begins with (see lock); :"ledger".
--- Outputs: their run_ids. No process holds a version of a transform, so none of these is among them.
+-- Outputs: their run_ids. No process holds a version of a transform, so none of these is among them; a standby does not know who
+--          holds a lock, so it has none.
 select run_id
 from :"ledger".runs cross join lateral hashtextextended($1 || dataset, 0) as key (value)
 where status = 'running'
     and kind <> 'transform'
+    and not pg_is_in_recovery()
     and not exists (
         select
         from pg_locks
