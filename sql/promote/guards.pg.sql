@@ -122,7 +122,12 @@ findings as (
     select name, subject,
         'not in the future'
             || coalesce('; at most ' || :feed_days::int || ' days, for which the feed keeps files, before the newest', ''),
-        as_of || case when newest is null then '' else ', newest ' || newest end,
+        'its run date ' || as_of
+            || case
+                when as_of > current_date + 1 then ' is in the future'
+                when newest is null then ''
+                else '; the newest is ' || newest
+            end,
         as_of <= current_date + 1
         and (:feed_days::int is null or newest is null or as_of >= newest - :feed_days::int)
     from dates

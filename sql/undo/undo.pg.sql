@@ -6,9 +6,9 @@
 -- Purpose: what a run has done, for somebody who wants to undo it; or the last runs that have loaded something, whether or not they are
 --          undone. Undos and dry runs are not what a person means by these.
 -- Inputs:  $1 run_id, or null: the last runs; :"ledger".
--- Outputs: run_id, dataset, target_schema, kind, dry_run; committed, how many batches it has committed; kept, how many of these still
+-- Outputs: dataset, target_schema, kind, dry_run; committed, how many batches it has committed; kept, how many of these still
 --          have before-images; undone_by, the run that has undone it, or null; kept_until, until when these are kept, or null;
---          started_at, as text in UTC. The newest run first, at most a hundred.
+--          started, in UTC; run_id. The newest run first, at most a hundred.
 with chosen as (
     select runs.*, (
         select count(*)
@@ -22,7 +22,6 @@ with chosen as (
     end
 )
 select
-    chosen.run_id,
     chosen.dataset,
     chosen.target_schema,
     chosen.kind,
@@ -31,7 +30,8 @@ select
     count(batch.undo_no) filter (where batch.kept_until > now()) as kept,
     max(batch.undone_by::text) as undone_by,
     max(batch.kept_until)::text as kept_until,
-    to_char(chosen.started_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS "UTC"') as started
+    to_char(chosen.started_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS "UTC"') as started,
+    chosen.run_id
 from chosen left join :"ledger".undo_batches as batch using (run_id)
 where $1::uuid is not null or chosen.committed > 0
 group by chosen.run_id, chosen.dataset, chosen.target_schema, chosen.kind, chosen.dry_run, chosen.committed, chosen.started_at

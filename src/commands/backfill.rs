@@ -400,7 +400,7 @@ pub async fn run(args: BackfillArgs, report: &Report) -> Result<Exit, Failure> {
     say_line!("{table}: {}{would} changed", words::counted(done.rows, "row"));
     if let Some(why) = &done.gave_up {
         say_line!("It stopped there: {why}.");
-        say_line!("Next: run the same command again; it goes on there.");
+        say_line!("Next: run the same command again; it continues from there.");
     }
     if done.dry_run {
         say_line!("A dry run, rolled back. The database is unchanged.");

@@ -11,8 +11,7 @@ pub fn run(args: SampleArgs) -> Result<Exit, Failure> {
     for file in &sample.files {
         say(&format!("{}\n", file.display()));
     }
-    let counted: Vec<_> =
-        sample.counted.iter().map(|(what, number)| format!("{} {what}", words::count(*number))).collect();
+    let counted: Vec<_> = sample.counted.iter().map(|(what, number)| words::counted(*number, what)).collect();
     tracing::info!(
         text_bytes = sample.text_bytes,
         packed_bytes = sample.packed_bytes,

@@ -115,7 +115,7 @@ pub fn render(summary: &Summary) -> String {
     }
     let _ = writeln!(text, "Run {} took {}.", summary.run_id, duration(summary.duration));
     if let Some(timings) = &summary.timings {
-        let _ = writeln!(text, "{}", show::shares(timings));
+        let _ = writeln!(text, "{}", show::shares(timings, summary.duration));
     }
     if summary.has_failures() {
         text += &failures(summary);

@@ -39,7 +39,7 @@ pub struct DemoSizes {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SampleWritten {
     pub files: Vec<PathBuf>,
-    /// What is in them, as people read it: `cases`, and how many.
+    /// What is in them, as people call one of it, and how many.
     pub counted: Vec<(&'static str, u64)>,
     /// What the text in them is written in.
     pub format: &'static str,
@@ -90,7 +90,7 @@ impl SampleOf {
                     None => oca::sample::write_sample(&options)?,
                 };
                 let counted =
-                    [("cases", file.cases), ("deletes", file.deletes), ("malformed", file.malformed)];
+                    [("case", file.cases), ("delete", file.deletes), ("malformed record", file.malformed)];
                 Ok(SampleWritten {
                     files: std::iter::once(file.path)
                         .chain(reference.map(|it| it.dir.join("truth.csv")))
@@ -105,7 +105,7 @@ impl SampleOf {
                 let written = catalog::sample::write_sheets(&args.options())?;
                 Ok(SampleWritten {
                     files: written.files,
-                    counted: vec![("rows", written.rows), ("planted errors", written.planted)],
+                    counted: vec![("row", written.rows), ("planted error", written.planted)],
                     format: "CSV",
                     text_bytes: written.bytes,
                     packed_bytes: written.bytes,
@@ -115,7 +115,7 @@ impl SampleOf {
                 let written = datapoints::sample::write_points(&args)?;
                 Ok(SampleWritten {
                     files: written.files,
-                    counted: vec![("places", written.places), ("data points", written.rows)],
+                    counted: vec![("place", written.places), ("data point", written.rows)],
                     format: "CSV",
                     text_bytes: written.text_bytes,
                     packed_bytes: written.packed_bytes,
@@ -125,7 +125,7 @@ impl SampleOf {
                 let files = nass::sample::write_records(&args.options(today))?;
                 let sum = |of: fn(&nass::sample::SectorFile) -> u64| files.iter().map(of).sum();
                 Ok(SampleWritten {
-                    counted: vec![("records", sum(|file| file.records))],
+                    counted: vec![("record", sum(|file| file.records))],
                     format: "text",
                     text_bytes: sum(|file| file.text_bytes),
                     packed_bytes: sum(|file| file.packed_bytes),
@@ -136,7 +136,7 @@ impl SampleOf {
                 let made = commits::sample::write_histories(&args)?;
                 Ok(SampleWritten {
                     files: vec![made.list],
-                    counted: vec![("repositories", made.repositories), ("commits", made.commits)],
+                    counted: vec![("repository", made.repositories), ("commit", made.commits)],
                     format: "text",
                     text_bytes: made.text_bytes,
                     packed_bytes: made.packed_bytes,

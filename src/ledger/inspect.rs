@@ -140,16 +140,16 @@ impl Reader {
         let rows = self.connection.query(&text, &[&run_id]).await.map_err(failed)?;
         let read = |row: &tokio_postgres::Row| {
             Ok(RunToUndo {
-                run_id: row.try_get(0)?,
-                dataset: row.try_get(1)?,
-                schema: row.try_get(2)?,
-                kind: row.try_get(3)?,
-                dry_run: row.try_get(4)?,
-                committed: row.try_get(5)?,
-                kept: row.try_get(6)?,
-                undone_by: row.try_get(7)?,
-                kept_until: row.try_get(8)?,
-                started: row.try_get(9)?,
+                dataset: row.try_get(0)?,
+                schema: row.try_get(1)?,
+                kind: row.try_get(2)?,
+                dry_run: row.try_get(3)?,
+                committed: row.try_get(4)?,
+                kept: row.try_get(5)?,
+                undone_by: row.try_get(6)?,
+                kept_until: row.try_get(7)?,
+                started: row.try_get(8)?,
+                run_id: row.try_get(9)?,
             })
         };
         Ok(rows.iter().map(read).collect::<Result<_, tokio_postgres::Error>>().map_err(failed)?)

@@ -137,7 +137,10 @@ fn said(enriching: &Enriching, tally: &Tally) -> String {
     let services = tally.services.iter().filter(|(_, cost)| cost.failed > 0);
     let silent: Vec<_> =
         services.map(|(name, cost)| format!("{name} {}", words::count(cost.failed))).collect();
-    let mut said = format!("{asked}: {}", found.join(", "));
+    let mut said = match found.is_empty() {
+        true => asked,
+        false => format!("{asked}: {}", found.join(", ")),
+    };
     if !silent.is_empty() {
         said += &format!("; without an answer: {}", silent.join(", "));
     }

@@ -79,7 +79,7 @@ pub async fn export(context: &Context, enriched: Enriched) -> Result<Exported, C
     })
     .await??;
     let bytes = csvs.iter().map(|csv| csv.size_bytes).sum();
-    let what = format!("{} CSVs, {}", csvs.len(), words::size(bytes));
+    let what = format!("{}, {}", words::counted(csvs.len() as u64, "CSV"), words::size(bytes));
     step.done(&what, csvs.len() as u64, bytes, json!({})).await?;
     fault::point!("export.end");
     Ok(Exported { fetched, csvs })

@@ -53,8 +53,7 @@ pub struct Published {
 impl Published {
     /// How many objects, in words.
     pub fn what(&self) -> String {
-        let what = if self.is_csv { "CSVs" } else { "files" };
-        format!("{} {what}", self.objects)
+        words::counted(self.objects as u64, if self.is_csv { "CSV" } else { "file" })
     }
 
     /// The newest run date, as in `public/last-updated-date.txt`.

@@ -126,7 +126,7 @@ impl StoreError {
                  s3:ListBucket on the bucket or s3:GetObject below the prefix, or the clock of this machine is wrong"
             }
             Self::Refused { detail, .. } if s3 && detail.starts_with("HTTP status") => {
-                "the clock of this machine may be wrong, or AWS_REGION: merganser check says which"
+                "the clock of this machine may be wrong, or AWS_REGION: merganser check DATASET says which"
             }
             Self::Denied { .. } if s3 => {
                 "give the credentials s3:ListBucket on the bucket and s3:GetObject, s3:PutObject, \

@@ -172,8 +172,11 @@ fn nothing(config: &MapConfig) -> Cause {
         (Some(since), Some(until)) => format!(" from {since} to {until}"),
     };
     let hint = match days.is_empty() {
-        true => "merganser run loads what is new; merganser status says what was loaded",
-        false => "leave --since and --until out, and the map shows all days that there are",
+        true => format!(
+            "merganser run {} loads what is new; merganser status says what was loaded",
+            config.dataset.name
+        ),
+        false => "leave --since and --until out, and the map shows all days that there are".to_owned(),
     };
     Cause::Refused {
         message: format!(
@@ -182,7 +185,7 @@ fn nothing(config: &MapConfig) -> Cause {
             config.measure.about,
             config.out.display()
         ),
-        hint: Some(hint.into()),
+        hint: Some(hint),
     }
 }
 

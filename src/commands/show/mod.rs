@@ -90,7 +90,12 @@ pub fn run(run: &Value, all_open: u64) -> String {
         steps.row([
             word(step, "step").to_owned(),
             batch,
-            word(step, "status").to_owned(),
+            match (word(run, "status"), word(step, "status")) {
+                ("running", status) => status,
+                (_, "running") => "cut off",
+                (_, status) => status,
+            }
+            .to_owned(),
             took(step),
             count(number(step, "rows")),
         ]);
@@ -120,9 +125,8 @@ pub fn run(run: &Value, all_open: u64) -> String {
             guard["allowed_by"].as_str().map_or(String::new(), |who| format!("; let through by {who}"));
         let _ = writeln!(
             text,
-            "  {} {}: {} ({}){allowed}",
-            word(guard, "name"),
-            word(guard, "subject"),
+            "  {}: {} ({}){allowed}",
+            format!("{} {}", word(guard, "name"), word(guard, "subject")).trim_end(),
             word(guard, "found"),
             bound(word(guard, "threshold"))
         );

@@ -99,11 +99,8 @@ fn again(run: &Value) -> String {
         // What an undo has committed is whole: only the public files are left to write.
         "undo" if number(run, "batches_committed") > 0 => return format!("merganser run {dataset}"),
         "undo" => {
-            words = "merganser undo".into();
-            list(options, "runs")
-                .iter()
-                .filter_map(Value::as_str)
-                .for_each(|run| words += &format!(" {run}"));
+            let runs: Vec<_> = list(options, "runs").iter().filter_map(Value::as_str).collect();
+            words = format!("merganser undo {}", runs.join(" "));
         }
         "backfill" => {
             add(" ", &options["enrichment"]);

@@ -55,7 +55,7 @@ pub fn timing(run: &Value) -> String {
         status_of(run, "status"),
         moment(run, "started_at"),
         took(run),
-        rate(run)
+        rate(run, number(run, "duration_ms"))
     );
     let headings = ["step", ">took", ">share", ">cpu", ">rows", ">rows/s", ">MB/s", ">memory"];
     let mut table = TextTable::new(&headings);
@@ -69,7 +69,7 @@ pub fn timing(run: &Value) -> String {
         table.row([
             word(step, "step").to_owned(),
             took(step),
-            format!("{:.0}%", share(step, run)),
+            format!("{:.0}%", share(step, number(run, "duration_ms"))),
             step["cpu_ms"].as_u64().map_or("-".into(), |ms| duration(Duration::from_millis(ms))),
             count(number(step, "rows")),
             per_second(number(step, "rows")).map_or("-".into(), |rows| count(rows as u64)),
@@ -80,21 +80,22 @@ pub fn timing(run: &Value) -> String {
     text + &table.render(0)
 }
 
-/// One line of the largest shares, for the end of a run.
-pub fn shares(run: &Value) -> String {
+/// One line of the largest shares of the time that a run took, for its end.
+pub fn shares(run: &Value, time: Duration) -> String {
+    let millis = time.as_millis() as u64;
     let mut steps: Vec<_> = list(run, "steps").iter().collect();
     steps.sort_by_key(|step| std::cmp::Reverse(number(step, "duration_ms")));
     let steps = steps.into_iter().take(4);
     let steps: Vec<_> = steps
-        .map(|step| format!("{} {} ({:.0}%)", word(step, "step"), took(step), share(step, run)))
+        .map(|step| format!("{} {} ({:.0}%)", word(step, "step"), took(step), share(step, millis)))
         .collect();
-    format!("{} Most of it: {}.", rate(run), steps.join(", "))
+    format!("{} Most of it: {}.", rate(run, millis), steps.join(", "))
 }
 
 /// Records per second over the whole run, if there were enough of them, and its peak memory.
-fn rate(run: &Value) -> String {
-    let (records, millis) = (number(run, "records_seen"), number(run, "duration_ms").max(1));
-    let rate = match records * 1000 / millis {
+fn rate(run: &Value, millis: u64) -> String {
+    let records = number(run, "records_seen");
+    let rate = match records * 1000 / millis.max(1) {
         ..10 => String::new(),
         per_second => format!(" {}/s,", count(per_second)),
     };
@@ -102,8 +103,8 @@ fn rate(run: &Value) -> String {
 }
 
 /// The percentage of the run's time.
-fn share(step: &Value, run: &Value) -> f64 {
-    100.0 * number(step, "duration_ms") as f64 / number(run, "duration_ms").max(1) as f64
+fn share(step: &Value, millis: u64) -> f64 {
+    100.0 * number(step, "duration_ms") as f64 / millis.max(1) as f64
 }
 
 fn memory(value: &Value) -> String {

@@ -70,7 +70,7 @@ impl WalkedSoFar {
         };
         match &self.more {
             None => format!("{asked}; nothing more to do."),
-            Some(more) => format!("{asked}; {}. The same command goes on there.", more.words()),
+            Some(more) => format!("{asked}; {}. The same command continues from there.", more.words()),
         }
     }
 }
@@ -93,7 +93,7 @@ mod tests {
         assert_eq!(
             words(0, Some(more(0, Some(until)))),
             "Nothing was asked for 5 histories; the service takes no request before 1970-01-01 00:00:00 UTC, so 5 \
-             histories were not asked for. The same command goes on there."
+             histories were not asked for. The same command continues from there."
         );
         assert_eq!(more(5, None).words(), "more to do: about 5 requests, 1 minute at this limit");
         assert_eq!(more(2_500, None).words(), "more to do: about 2,500 requests, 30 minutes at this limit");

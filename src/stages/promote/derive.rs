@@ -179,7 +179,7 @@ impl Transfer<'_> {
                 ViewState::Same | ViewState::NoView => continue,
                 ViewState::Missing => {
                     self.execute(&make, &operation).await?;
-                    tracing::info!(run_id = %self.context.run_id, view = name, "the view {name} is made");
+                    tracing::info!(run_id = %self.context.run_id, view = name, "the view {name} is missing: it is made with this batch");
                     continue;
                 }
                 ViewState::Replaceable | ViewState::Other => {}

@@ -106,7 +106,8 @@ impl Transfer<'_> {
             tracing::warn!(
                 run_id = %self.context.run_id,
                 "no before-images are kept, so this run cannot be undone: the role may make no table in schema {ledger}; \
-                 merganser check has the statement that grants it"
+                 merganser check {} has the statement that grants it",
+                self.context.dataset().name
             );
         }
         Ok(may_make)

@@ -35,7 +35,7 @@ pub(super) async fn only_matching(
             message: format!("no file of {} matches {}", context.url(), glob.glob()),
             hint: Some(match all.len() {
                 0 => "run without a pattern first: the archive has no files yet".into(),
-                count => format!("choose from {count}: {}", shorten(&all)),
+                _ => format!("choose from what the archive has: {}", shorten(&all)),
             }),
         });
     }

@@ -59,7 +59,9 @@ pub(super) async fn to_compare(context: &RunContext, files: &mut [SelectedFile])
         let dataset = context.dataset();
         let how = match dataset.inputs.is_empty() {
             true => format!("merganser reprocess {} {first} --force takes it", dataset.name),
-            false => "merganser undo with the id of that undo (merganser status) brings it back".to_owned(),
+            false => {
+                "merganser undo RUN, with the id of that undo (merganser status), brings it back".to_owned()
+            }
         };
         tracing::warn!(
             run_id = %context.run_id,

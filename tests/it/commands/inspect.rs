@@ -6,6 +6,7 @@ use crate::datasets::oca::rules::marked;
 use crate::support::csv::Csv;
 use crate::support::extract::Extract;
 use crate::support::pipeline::Pipeline;
+use crate::support::waiting;
 
 const BAD: &str = "<FiledDate>soon</FiledDate>";
 const FILE: &str = "LandlordTenant.Incr.2024-01-08.zip";
@@ -38,9 +39,9 @@ async fn status_shows_the_last_runs_one_run_and_one_file() {
     let ids = run_ids(&pipeline).await;
     let list = pipeline.other(&["status"]).await.exits(0);
     let lines: Vec<_> = list.stdout.lines().map(|line| line.split_whitespace().collect::<Vec<_>>()).collect();
-    assert_eq!(lines[1][..3], [ids[0].as_str(), "run", "completed_with_failures"]);
-    assert_eq!((lines[1].len(), lines[1].last()), (9, Some(&"4")));
-    assert_eq!(lines[2][..3], [ids[1].as_str(), "run", "completed"]);
+    assert_eq!(lines[1][..4], [ids[0].as_str(), "oca", "run", "completed_with_failures"]);
+    assert_eq!((lines[1].len(), lines[1].last()), (10, Some(&"4")));
+    assert_eq!(lines[2][..4], [ids[1].as_str(), "oca", "run", "completed"]);
     let next = format!("Next: merganser failures --run {} lists 4 that are open.", ids[0]);
     assert!(list.stdout.ends_with(&format!("{next}\n")), "{}", list.stdout);
     let one = pipeline.other(&["status", "--last", "1"]).await.exits(0);
@@ -202,7 +203,8 @@ async fn after_a_failure_the_next_run_ends_well_and_what_is_open_is_still_named(
         .await;
     pipeline.run().await.exits(1).says("1 earlier batch");
     let failed = run_ids(&pipeline).await.remove(0);
-    let list = pipeline.other(&["status"]).await.exits(0).says("1 batch of it is committed and whole.");
+    let list = pipeline.other(&["status"]).await.exits(0);
+    let list = list.says(&format!("1 batch of run {failed} is committed and whole."));
     list.says(&format!("Next: merganser status {failed}"))
         .says("Open failed records: 2; merganser failures lists them.");
     let one =
@@ -224,9 +226,72 @@ async fn after_a_failure_the_next_run_ends_well_and_what_is_open_is_still_named(
     one.says("Failed records: 1 open, 0 settled, 1 failed again later and are listed there");
     // A run that finds nothing new does not hide the open failures.
     pipeline.run().await.exits(0).says("Nothing new");
-    pipeline.other(&["status"]).await.exits(0).says("Next: merganser failures lists 2 that are open.");
+    for words in [&["status"][..], &["status", "last"]] {
+        pipeline.other(words).await.exits(0).says("Next: merganser failures lists 2 that are open.");
+    }
     pipeline.put(Extract::weekly("2024-01-15").case("bad", "").case("worse", ""));
     pipeline.run().await.exits(0);
     pipeline.other(&["status"]).await.exits(0).says("Nothing to do for oca.");
+    pipeline.other(&["failures"]).await.exits(0).says("No failed records.");
+}
+
+/// Kills a command at a point, and waits until the database has ended its sessions.
+async fn killed(pipeline: &Pipeline, words: &[&str], point: &str) {
+    let fault = format!("{point}=kill");
+    let started = match words {
+        [] => pipeline.start_with(&[], &[("FAULTS", &fault)]),
+        words => pipeline.start_other(words, &[("FAULTS", &fault)]),
+    };
+    started.await.unwrap().exits(-1);
+    let free = "select 1 where not exists (select from pg_locks join pg_database on oid = database
+        where locktype = 'advisory' and datname = current_database())";
+    waiting::row(pipeline, free).await;
+}
+
+#[tokio::test]
+async fn a_run_whose_process_is_gone_is_not_shown_as_running() {
+    let pipeline = Pipeline::new("status killed").await;
+    pipeline.put(Extract::weekly("2024-01-01").case("a", &marked("1")));
+    for (point, says) in [
+        ("promote.before_commit", "left the database unchanged."),
+        ("promote.after_commit", "is committed and whole."),
+    ] {
+        killed(&pipeline, &[], point).await;
+        let run = &run_ids(&pipeline).await[0];
+        let next = "Next: merganser run oca; it goes on where this one stopped.\n";
+        let list = pipeline.other(&["status"]).await.exits(0).says(says).says(next).says(run);
+        assert_eq!(list.row(run)[3], "abandoned");
+        let one = pipeline.other(&["status", "last"]).await.exits(0).says(says).says(next);
+        let one = one.says("  abandoned, started").says("error: its process is gone");
+        assert!(!one.stdout.contains("running"), "{}", one.stdout);
+        assert_eq!(json(&pipeline, &["status", "last", "--json"]).await["status"], "abandoned");
+        let file = pipeline.other(&["status", "LandlordTenant.Incr.2024-01-01.zip"]).await.exits(0);
+        assert!(file.says("abandoned").stdout.find("running").is_none());
+        // Looking changes nothing.
+        let status = format!("select status from etl.runs where run_id = '{run}'");
+        assert_eq!(pipeline.one(&status).await, "running");
+    }
+    pipeline.run().await.exits(0);
+    // An undo that has committed is whole, and a run publishes.
+    killed(&pipeline, &["undo", "last", "--allow", "drop"], "promote.after_commit").await;
+    let one =
+        pipeline.other(&["status", "last"]).await.exits(0).says("1 batch of it is committed and whole.");
+    one.says("Next: merganser run oca; it writes the public files.");
+}
+
+#[tokio::test]
+async fn a_file_that_cannot_be_read_is_listed_until_it_can() {
+    let pipeline = Pipeline::new("failures unreadable").await;
+    pipeline.put(Extract::weekly("2024-01-01").case("a", &marked("1")));
+    let name = pipeline.put_bytes("2024-01-08", b"no zip");
+    let ran = pipeline.run().await.exits(3).says("Committed: 1 case loaded from 1 file;");
+    ran.says("0 records failed, 1 file could not be read, 0 were cut off");
+    let next = "Next: have it put right at the source, then merganser run oca\n";
+    for words in [&["failures"][..], &["failures", "--run", "last"], &["failures", "--file", &name]] {
+        let said = pipeline.other(words).await.exits(0).says("1 file could not be read:\n").says(next);
+        assert!(said.says(&name).stdout.find("No failed records").is_none());
+    }
+    pipeline.put(Extract::weekly("2024-01-08").case("a", &marked("2")));
+    pipeline.run().await.exits(0);
     pipeline.other(&["failures"]).await.exits(0).says("No failed records.");
 }

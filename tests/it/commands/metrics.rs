@@ -81,6 +81,15 @@ async fn a_file_that_both_parsers_read() {
         assert!(!text.contains(private), "{text}");
     }
 
+    // The records of the files that can be read are good.
+    let name = pipeline.put_bytes("2024-03-11", b"no zip");
+    pipeline.put(Extract::weekly("2024-03-18").case("good", ""));
+    run(&[]).await.exits(3);
+    let unreadable = read(&path);
+    assert_eq!(unreadable["merganser_run_failed_records{dataset=oca}"], 0.0);
+    assert_eq!(unreadable["merganser_run_failed_files{dataset=oca}"], 1.0);
+    fs::remove_file(pipeline.source().join(name)).expect("it is there");
+
     // A run with nothing new is a success too.
     run(&[]).await.exits(0);
     assert_eq!(read(&path)["merganser_run_exit_code{dataset=oca}"], 0.0);

@@ -49,7 +49,7 @@ async fn whoever_should_know_is_told_what_to_type() {
     let run = told_of["run_id"].as_str().expect("a run").to_owned();
     let expected = [
         ("dataset", "oca".to_owned()),
-        ("reason", "1 record failed, 0 files could not be read, 0 broke off".into()),
+        ("reason", "1 record failed, 0 files could not be read, 0 were cut off".into()),
         ("next", format!("merganser failures --run {run}")),
     ];
     for (field, value) in expected {

@@ -139,7 +139,12 @@ async fn a_run_date_that_cannot_be() {
     pipeline.put(Extract::weekly(&day(0)).case("a", &marked("1")));
     pipeline.run().await.exits(0);
     pipeline.put(Extract::weekly(&day(3)).case("a", &marked("2")));
-    refused(&pipeline, &[], "run_date LandlordTenant.Incr.").await.says("not in the future");
+    refused(&pipeline, &[], "run_date LandlordTenant.Incr.").await.says("is in the future");
+    let dry = pipeline.run_with(&["--dry-run"]).await.exits(1).says("The real run would be refused.");
+    assert!(dry.stdout.ends_with("Next: if the change is right: --allow run_date\n"), "{}", dry.stdout);
+    pipeline.run().await.exits(1);
+    let next = "Next: look at it with --dry-run; if it is right: merganser run oca --allow run_date\n";
+    pipeline.other(&["status", "last"]).await.exits(0).says(next);
     pipeline.run_with(&["--allow", "run_date"]).await.exits(0);
     std::fs::remove_file(pipeline.source().join(Extract::weekly(&day(3)).file_name())).unwrap();
 

@@ -297,7 +297,7 @@ async fn two_operators_at_once() {
             .says("wait until it has ended")
             .says("The database is unchanged.");
     }
-    pipeline.other(&["status"]).await.exits(0).says("It is still running.");
+    pipeline.other(&["status"]).await.exits(0).says(" is still running.");
     pipeline.other(&["failures"]).await.exits(0).says("1 open");
     holder.batch_execute("commit").await.unwrap();
     first.await.unwrap().exits(3);

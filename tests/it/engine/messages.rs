@@ -66,15 +66,15 @@ const TO_DO: &[&str] = &[
 const COMPARED: &[&str] = &["row-level security", "Date is too old", "Invalid signature"];
 
 /// A text between quotes.
-struct Literal {
-    line: usize,
+pub struct Literal {
+    pub line: usize,
     /// Where it begins in the file.
     at: usize,
-    text: String,
+    pub text: String,
 }
 
 /// The files of src/ without those of tests and of made-up data, as (name, text up to its tests).
-fn files() -> Vec<(String, String)> {
+pub fn files() -> Vec<(String, String)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut paths = Vec::new();
     collect(&root.join("src"), &mut paths);
@@ -100,7 +100,7 @@ fn collect(folder: &Path, paths: &mut Vec<PathBuf>) {
 }
 
 /// The texts between quotes, without those in comments; a line that goes on is joined as the compiler joins it.
-fn literals(code: &str) -> Vec<Literal> {
+pub fn literals(code: &str) -> Vec<Literal> {
     let bytes = code.as_bytes();
     let (mut found, mut at) = (Vec::new(), 0);
     while at < bytes.len() {

@@ -23,5 +23,6 @@ mod takeover_ledger;
 mod tenants;
 mod timings;
 mod toy;
+mod typed;
 mod unfetched;
 mod waits;

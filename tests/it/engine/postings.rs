@@ -58,7 +58,7 @@ async fn the_archive_has_the_whole_file_that_came_after_a_broken_one() {
     assert_eq!(broken().len(), whole("1").len());
     let pipeline = Pipeline::new("postings broken").await;
     put(&pipeline, &broken());
-    pipeline.run().await.exits(3).says("1 broke off");
+    pipeline.run().await.exits(3).says("1 was cut off");
     assert_eq!((archived(&pipeline) == broken(), aside(&pipeline).len()), (true, 0));
     put(&pipeline, &whole("1"));
     pipeline.run().await.exits(0);

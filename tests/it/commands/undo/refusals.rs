@@ -66,6 +66,35 @@ async fn last_is_the_last_that_has_loaded_something() {
     pipeline.other(&["undo", "last"]).await.exits(2).says(&says);
 }
 
+/// A run of a dataset that loads something, as far as the ledger tells.
+fn loaded(dataset: &str, when: &str) -> String {
+    format!(
+        "with run as (
+             insert into etl.runs (run_id, dataset, target_schema, kind, options, versions, host, status, started_at)
+             select gen_random_uuid(), '{dataset}', 'public', 'run', '{{}}', '{{}}', 'h', 'completed', {when}
+             returning run_id
+         )
+         insert into etl.steps (run_id, batch, step, status) select run_id, 1, 'promote', 'completed' from run"
+    )
+}
+
+#[tokio::test]
+async fn last_of_several_datasets_is_named_and_if_it_cannot_be_undone_another_is() {
+    let pipeline = Pipeline::new("undo last of several").await;
+    pipeline.put(Extract::weekly("2024-01-01"));
+    pipeline.run_with(&["--dry-run"]).await;
+    pipeline.other(&["undo", "last"]).await.exits(2).says("no run has loaded anything");
+    let (pipeline, run) = two_weeks("undo last of several").await;
+    pipeline.execute(&loaded("datapoints", "now() - interval '1 day'")).await;
+    let dry = pipeline.other(&["undo", "last", "--dry-run", "--quiet"]).await.exits(0);
+    assert!(dry.stderr.contains(&format!("`last` is run {run} of oca")), "{}", dry.stderr);
+    pipeline.execute(&loaded("commits", "now()")).await;
+    let refused = pipeline.other(&["undo", "last"]).await.exits(1).says("runs of commits cannot be undone");
+    refused.says(&format!("the newest run that can be undone is {run} of oca"));
+    let done = pipeline.other(&["undo", &run]).await.exits(0);
+    done.says("merganser reprocess oca NAME --force does.");
+}
+
 #[tokio::test]
 async fn what_is_not_kept_is_refused_and_what_is_none_is_wrong_usage() {
     let (pipeline, run) = two_weeks("undo refused").await;

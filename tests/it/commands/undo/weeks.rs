@@ -204,7 +204,8 @@ async fn no_sealed_case_comes_back() {
         .other(&["undo", &run, "--allow", "drop"])
         .await
         .exits(0)
-        .says("1 case restored, 0 cases removed");
+        .says("1 case restored, 0 cases removed")
+        .says("2 records of deleted cases, which stay sealed");
     assert_eq!(pipeline.column("select indexnumberid || status from oca_index order by 1").await, ["rone"]);
     assert_eq!(pipeline.column("select indexnumberid from oca_case_summary order by 1").await, ["r"]);
     assert_eq!(pipeline.rows(sealed).await, metadata);
