@@ -183,6 +183,16 @@ mod tests {
     }
 
     #[test]
+    fn the_command_that_was_typed_is_known_without_its_arguments() {
+        for (words, command) in [
+            (&["merganser", "status", "last"][..], "status"),
+            (&["merganser", "transform", "pause", "job"], "transform pause"),
+        ] {
+            assert_eq!(typed(&Cli::command().get_matches_from(words)), command);
+        }
+    }
+
+    #[test]
     fn two_names_of_one_setting_must_agree() {
         let env = |value: &'static str| {
             move |name: &'static str| match name {
