@@ -9,6 +9,8 @@ const LIBRARIES: &[&str] =
     &["arrow", "aws-sdk-s3", "duckdb", "quick-xml", "russh", "rustls", "tokio-postgres"];
 
 fn main() {
+    // Cargo takes the crate of another clone in a shared build folder for this one's, if that was built after the last edit here.
+    println!("cargo:rerun-if-env-changed=MERGANSER_CHECKOUT");
     find_the_library();
     name_the_commit();
     name_the_libraries();
