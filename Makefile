@@ -7,8 +7,8 @@ DUCKDB_LIB_DIR ?= $(MERGANSER_CACHE)/libduckdb-1.5.6
 CARGO_BUILD_BUILD_DIR ?= $(MERGANSER_CACHE)/target
 CARGO_TARGET_DIR := $(CURDIR)/target
 MERGANSER_CHECKOUT := $(CURDIR)
-# Tests wait for servers now and then: one more at once than there are processors.
-RUST_TEST_THREADS ?= $(shell expr $$(nproc) + 1)
+# Tests wait for servers now and then: twice as many at once as there are processors.
+RUST_TEST_THREADS ?= $(shell expr 2 '*' $$(nproc))
 export MERGANSER_CACHE DUCKDB_LIB_DIR CARGO_BUILD_BUILD_DIR CARGO_TARGET_DIR MERGANSER_CHECKOUT RUST_TEST_THREADS
 
 .PHONY: help build demo dist image session test test-dist compare soak fuzz deny bench bench-full bench-peers

@@ -95,10 +95,6 @@ impl MapConfig {
 fn unknown(dataset: &Dataset, (option, name): (&str, &str), names: &[&str]) -> Cause {
     Cause::Usage {
         message: format!("the map of {} has no --{option} {name}; it has {}", dataset.name, names.join(", ")),
-        hint: Some(format!(
-            "merganser map {} --{option} {}",
-            dataset.name,
-            names.first().copied().unwrap_or_default()
-        )),
+        hint: Some(format!("choose one of these: --{option} {}", names.first().copied().unwrap_or_default())),
     }
 }

@@ -26,7 +26,7 @@ impl MissingRecords {
         self.files.iter().map(|(_, records)| records).sum()
     }
 
-    /// In words: `3 cases (2 of a.zip, 1 of b.zip)`.
+    /// In words: how many records, and of which files how many.
     pub fn describe(&self, record: &str) -> String {
         let named = self.files.iter().take(NAMED);
         let mut named: Vec<_> =

@@ -157,7 +157,7 @@ async fn a_map_of_some_days_or_of_another_measure() {
     ran.says("filings").says("judgments").says("warrants").says("evictions");
     let ran = pipeline.other(&["map", "oca", "--by", "county", "--out", &out]).await.exits(2);
     ran.says("the map of oca has no --by county; it has zip, tract, borough")
-        .says("merganser map oca --by zip");
+        .says("choose one of these: --by zip");
     let ran = pipeline
         .other(&["map", "oca", "--by", "zip", "--measure", "evictions", "--out", &out])
         .await
@@ -178,7 +178,7 @@ async fn a_map_of_nothing_says_so() {
     let pipeline = Pipeline::new("map nothing").await;
     let out = pipeline.folder().join("map.html").display().to_string();
     let words = ["map", "oca", "--by", "zip", "--out", &out];
-    let ran = pipeline.other(&words).await.exits(1).says("has no table").says("merganser run loads");
+    let ran = pipeline.other(&words).await.exits(1).says("has no table").says("merganser run oca loads");
     assert!(ran.stderr.contains("nothing to draw yet"), "{}", ran.stderr);
     pipeline.put(Extract::weekly("2024-01-01").case("a", ""));
     pipeline.run().await.exits(0);

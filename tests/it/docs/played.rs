@@ -281,7 +281,10 @@ async fn what_operators_type() {
     let late = stage.folder().join("late").display().to_string();
     let stage = stage.means("/srv/late", late);
     // What is malformed stays so.
-    stage.play("docs/operations.md", &[("retry oca", 3), ("reprocess oca", 3), ("reprocess oca", 3)]);
+    stage.play(
+        "docs/operations.md",
+        &[("retry oca", 3), ("reprocess oca", 3), ("reprocess oca", 3), ("reprocess oca", 3)],
+    );
 }
 
 #[tokio::test]

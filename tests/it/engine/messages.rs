@@ -50,6 +50,7 @@ const AFTER_IS_NO: &[&str] = &["longer", "more"];
 const WITHOUT_HINT: &[(&str, &str)] = &[
     ("src/commands/check/mod.rs", "a check that is well, or was skipped, asks for nothing"),
     ("src/datasets/nass/options.rs", "the caller adds what the options take"),
+    ("src/dataset/parsing.rs", "wrong options: the failure itself adds a hint"),
     ("src/error.rs", "wrong usage: the failure itself adds a hint"),
 ];
 

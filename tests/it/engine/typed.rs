@@ -54,6 +54,7 @@ fn with_values(words: &[String]) -> Vec<String> {
         "DATASET" => "oca".to_owned(),
         "VALUE" if words[..at].last().is_some_and(|option| option == "--dataset") => "oca".to_owned(),
         "VALUE" if at == 1 && takes_dataset => "oca".to_owned(),
+        "VALUE" if at == 2 && words[0] == "backfill" => "geocode".to_owned(),
         word if is_name(word) => "1".to_owned(),
         word => word.to_owned(),
     };

@@ -87,7 +87,9 @@ async fn addresses_are_looked_up_in_what_was_taken_in() {
     write_sample_with_reference(&options, &reference).unwrap();
     let (pad, pluto, tracts) = (city.path(""), city.path("pluto.csv"), city.path("tracts.csv"));
     let before = pipeline.other(&["check", "oca", "--geocode", "pad,census"]).await;
-    before.says("no reference: pad is chosen").says("merganser reference oca makes a reference");
+    before
+        .says("no reference: pad is chosen")
+        .says("merganser reference oca --pad FILE --pluto FILE makes a");
     pipeline.other(&["check", "oca"]).await.says(
         "no reference: no lookup is configured to say where the addresses \
                       are",
