@@ -46,7 +46,7 @@ fn clones(commits: u64) -> (PathBuf, PathBuf) {
     if !folder.is_dir() {
         let half = folder.with_extension("new");
         let commits = u32::try_from(commits).expect("a number of commits");
-        write_histories(&HistoriesArgs { commits, seed: 1, out: half.clone() })
+        write_histories(&HistoriesArgs { commits, seed: 1, out: half.clone(), serve: false })
             .expect("git makes the clones");
         let list = format!("project,repository,repository_id\nLighthouse,{REPOSITORY},9001\n");
         fs::write(half.join("one.csv"), list).expect("the list can be written");

@@ -14,7 +14,7 @@ mod site;
 mod transform;
 
 use crate::cli::DemoArgs;
-use crate::datasets;
+use crate::datasets::{self, samples::SampleOf};
 use crate::error::{Cause, Exit, Failure};
 use crate::log::Report;
 
@@ -34,5 +34,16 @@ pub async fn demo(args: DemoArgs, report: &Report) -> Result<Exit, Failure> {
         "site" => Box::pin(site::demo(&args, report)).await,
         "transform" => Box::pin(transform::demo(&args, report)).await,
         name => Err(Cause::usage(format!("there is no demo of {name}")).into()),
+    }
+}
+
+/// Serves a sample that was just written, if that was asked for, until somebody ends it.
+///
+/// # Errors
+/// It cannot be read, or no port is free.
+pub async fn serve_sample(of: &SampleOf) -> Result<(), Cause> {
+    match of {
+        SampleOf::Commits(histories) if histories.serve => commits::serve(&histories.out).await,
+        _ => Ok(()),
     }
 }

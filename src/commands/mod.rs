@@ -62,7 +62,7 @@ pub fn run(cli: Cli) -> Exit {
         Command::Build(args) => start(build::run(*args, &report)),
         Command::Serve(args) => start(serve::run(args)),
         Command::Transform(args) => start(transform::run(*args, &report)),
-        Command::Sample(args) => sample::run(args),
+        Command::Sample(args) => start(sample::run(args)),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "merganser", &mut script);

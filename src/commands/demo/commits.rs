@@ -38,7 +38,7 @@ pub async fn demo(args: &DemoArgs, report: &Report) -> Result<Exit, Failure> {
     let dir = DemoPlace::folder(&args.dir)?;
     say_line!("1. A sample: repositories of git, with everything strange that histories have.");
     let clones = dir.join("clones");
-    let sample = HistoriesArgs { commits: LARGEST, seed: 1, out: clones.clone() };
+    let sample = HistoriesArgs { commits: LARGEST, seed: 1, out: clones.clone(), serve: false };
     let made = write_histories(&sample).map_err(SampleFault::from)?;
     say_line!("   {} ({} commits)", clones.display(), made.commits);
     let place = DemoPlace::settle(&args.database_url, dir).await?;
@@ -81,6 +81,27 @@ pub async fn demo(args: &DemoArgs, report: &Report) -> Result<Exit, Failure> {
     shown?;
     next_steps(&place, &clones);
     Ok(Exit::Done)
+}
+
+/// Serves a sample's repositories on the loopback address, as a host does, until somebody ends it.
+///
+/// # Errors
+/// The repositories cannot be read, or no port is free.
+pub async fn serve(clones: &Path) -> Result<(), Cause> {
+    let clones = std::path::absolute(clones).map_err(Cause::io("find the folder of the sample"))?;
+    let list = clones.join(LIST);
+    let host = GitHost { repositories: read(&clones, &list).await?, ..GitHost::default() };
+    let server = LocalServer::start(router(HostHoldings::new(host, HourlyLimit::new(5_000, 3600))))
+        .map_err(Cause::io("serve on the loopback address"))?;
+    let (tool, list) = (DemoPlace::tool(), list.display());
+    say_line!("\nA host with these repositories, until Ctrl-C: {}", server.url());
+    say_line!("What to try in another terminal:");
+    say_line!(
+        "   export MERGANSER_EMAIL_KEY={SECRET} MERGANSER_STORE=file:$PWD/store DATABASE_URL=embedded:$PWD/database"
+    );
+    say_line!("   {tool} run commits --projects {list} --source {} --requests 10", server.url());
+    say_line!("      (again and again, until nothing is left to do)");
+    tokio::signal::ctrl_c().await.map_err(Cause::io("wait for Ctrl-C"))
 }
 
 /// A local host that runs as long as this exists.

@@ -14,7 +14,7 @@ use crate::support::{self, postgres};
 
 /// A kill is carried out at each point, and one of so many other attacks unless all are tried; none at all would hide a fault
 /// that is like no kill.
-const SOME: usize = 4;
+const SOME: usize = 8;
 /// Attacks at once.
 const AT_ONCE: usize = 4;
 /// The number of runs that one crash of the database breaks.

@@ -110,7 +110,8 @@ async fn soak_all(seconds: u64, limit: usize) -> String {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn random_kills() {
-    soak_all(20, 45).await;
+    let (seconds, limit) = if support::tries_all() { (20, 45) } else { (10, 21) };
+    soak_all(seconds, limit).await;
 }
 
 /// Some hundreds of runs; `make soak`.

@@ -29,6 +29,9 @@ pub struct HistoriesArgs {
     /// Folder for the repositories (OUT/harbour/NAME) and the list of projects; repositories that are there are made anew
     #[arg(long, default_value = "sample-commits", value_name = "DIR")]
     pub out: PathBuf,
+    /// Then serve them on the loopback address, as a host does, until Ctrl-C
+    #[arg(long)]
+    pub serve: bool,
 }
 
 /// What was made.

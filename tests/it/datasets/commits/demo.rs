@@ -1,10 +1,14 @@
 //! `merganser demo commits`: a budget twice, a force push between, the proof, and that what it proposes works.
 
 use std::path::Path;
+use std::process::Stdio;
+
+use merganser::datasets::commits::sample::LIST;
+use tokio::io::{AsyncBufReadExt, BufReader};
 
 use super::world::git;
-use crate::support::merganser;
 use crate::support::pipeline::{Pipeline, Ran};
+use crate::support::{command, merganser};
 
 #[tokio::test]
 async fn the_demo_keeps_its_budget_sees_a_force_push_and_proves_that_all_is_there() {
@@ -34,6 +38,39 @@ async fn the_demo_keeps_its_budget_sees_a_force_push_and_proves_that_all_is_ther
         assert!(proposed.iter().any(|line| line.contains(words)), "{words} is not in {proposed:#?}");
     }
     assert!(Path::new(&dir).join("store/public/commits").is_dir());
+}
+
+#[tokio::test]
+async fn a_sample_is_served_as_a_host_serves_it() {
+    let pipeline = Pipeline::new("commits served").await;
+    let out = pipeline.folder().join("sample").display().to_string();
+    let none: [(&str, &str); 0] = [];
+    let words = ["sample", "commits", "--commits", "100", "--out", &out, "--serve"];
+    let mut serving = tokio::process::Command::from(command(words, none))
+        .kill_on_drop(true)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("the program runs");
+    let mut said = BufReader::new(serving.stdout.take().expect("it is piped")).lines();
+    let url = loop {
+        let line = said.next_line().await.expect("it is text").expect("it says the address");
+        if let Some((_, url)) = line.split_once("until Ctrl-C: ") {
+            break url.to_owned();
+        }
+    };
+    let list = format!("{out}/{LIST}");
+    let run = ["run", "commits", "--projects", &list, "--source", &url, "--requests", "5"];
+    let key = [("MERGANSER_EMAIL_KEY", "key")];
+    let asked = pipeline.start_other(&run, &key).await.expect("it is over").exits(0);
+    assert!(
+        asked.stdout.contains("5 requests for") || asked.stderr.contains("5 requests for"),
+        "{}",
+        asked.stdout
+    );
+    let pid = rustix::process::Pid::from_raw(serving.id().expect("it runs") as i32).expect("a process");
+    rustix::process::kill_process(pid, rustix::process::Signal::INT).expect("it can be ended");
+    assert!(serving.wait().await.expect("it ends").success());
 }
 
 /// Runs what the demo proposes.
