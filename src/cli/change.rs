@@ -20,16 +20,16 @@ pub struct PurgeArgs {
     /// The dataset
     #[arg(value_parser = dataset())]
     pub dataset: &'static Dataset,
-    #[command(flatten)]
-    pub database: DatabaseArgs,
-    #[command(flatten)]
-    pub store: StoreArgs,
     /// For histories: remove this person from the tables and the archive; an e-mail address, or the person's value in the tables
     #[arg(long, value_name = "PERSON")]
     pub person: Option<String>,
     /// Show what would be removed, and roll back
     #[arg(long)]
     pub dry_run: bool,
+    #[command(flatten)]
+    pub database: DatabaseArgs,
+    #[command(flatten)]
+    pub store: StoreArgs,
     #[command(flatten)]
     pub moving: MovingArgs,
 }
@@ -62,18 +62,18 @@ pub struct ReferenceArgs {
     /// The dataset
     #[arg(value_parser = dataset())]
     pub dataset: &'static Dataset,
-    #[command(flatten)]
-    pub own: datasets::ReferenceOptions,
-    #[command(flatten)]
-    pub database: DatabaseArgs,
-    #[command(flatten)]
-    pub store: StoreArgs,
     /// Let a named guard through this time; the ledger records who did. `drop`: a table loses more than a tenth of its rows
     #[arg(long, value_name = "GUARD", value_delimiter = ',')]
     pub allow: Vec<String>,
     /// Folder for staging; the run makes a folder of its own in it and removes it [default: the system's]
     #[arg(long, env = "MERGANSER_WORK_DIR", value_name = "DIR")]
     pub work_dir: Option<PathBuf>,
+    #[command(flatten)]
+    pub own: datasets::ReferenceOptions,
+    #[command(flatten)]
+    pub database: DatabaseArgs,
+    #[command(flatten)]
+    pub store: StoreArgs,
 }
 
 #[derive(Args)]
@@ -90,15 +90,15 @@ pub struct BackfillArgs {
     /// Ask at most this many different questions; the next backfill goes on with the rest
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub limit: Option<u64>,
+    /// Show what would change, and roll back; no outside service is asked
+    #[arg(long)]
+    pub dry_run: bool,
     #[command(flatten)]
     pub own: datasets::EnrichmentOptions,
     #[command(flatten)]
     pub database: DatabaseArgs,
     #[command(flatten)]
     pub store: StoreArgs,
-    /// Show what would change, and roll back; no outside service is asked
-    #[arg(long)]
-    pub dry_run: bool,
     #[command(flatten)]
     pub moving: MovingArgs,
 }

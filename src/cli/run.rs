@@ -88,8 +88,6 @@ pub struct FilesArgs {
 /// The same command line and environment as the run that is asked about.
 #[derive(Args)]
 pub struct CheckArgs {
-    #[command(flatten)]
-    pub run: RunArgs,
     /// For histories: prove that every head and every parent is there, instead of checking whether a run would work
     #[arg(long)]
     pub complete: bool,
@@ -99,6 +97,8 @@ pub struct CheckArgs {
     /// Seconds each probe may take
     #[arg(long, default_value_t = 20, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=3600))]
     pub timeout: u64,
+    #[command(flatten)]
+    pub run: RunArgs,
 }
 
 #[derive(Args)]
@@ -124,8 +124,6 @@ pub struct AdoptArgs {
 #[derive(Args)]
 #[command(next_help_heading = "Processing")]
 pub struct Processing {
-    #[command(flatten)]
-    pub own: datasets::OwnOptions,
     /// Records appended to the staging store at a time (also: PARSE_WRITE_FLUSH_EVERY_N_CASES)
     #[arg(long, env = "MERGANSER_BATCH_RECORDS", default_value_t = 2000, value_name = "N",
           value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
@@ -162,9 +160,11 @@ pub struct Processing {
     /// Compare the tables with the CSVs in DIR before the commit; a difference rolls back
     #[arg(long, value_name = "DIR")]
     pub golden: Option<PathBuf>,
-    #[command(flatten)]
-    pub moving: MovingArgs,
     /// Keep no copy of failed records in the ledger
     #[arg(long, env = "MERGANSER_NO_FRAGMENTS", value_parser = switch())]
     pub no_fragments: bool,
+    #[command(flatten)]
+    pub own: datasets::OwnOptions,
+    #[command(flatten)]
+    pub moving: MovingArgs,
 }

@@ -47,6 +47,7 @@ pub struct JobArgs {
 
 /// Where rows are put into buckets.
 #[derive(Args)]
+#[command(next_help_heading = "Buckets")]
 pub struct BucketArgs {
     /// Where rows are put into buckets if the table lies on disk in another order than its key: file:PATH or s3://BUCKET/PREFIX
     #[arg(long, env = "MERGANSER_STORE", value_name = "URL", hide_env_values = true)]
@@ -66,6 +67,7 @@ pub struct PlanArgs {
 
 /// How a version is made; what is said when it is planned holds.
 #[derive(Args)]
+#[command(next_help_heading = "How a version is made")]
 pub struct WayArgs {
     /// Replace the partitions of the clean table one by one, instead of building a table that takes its place
     #[arg(long)]
@@ -84,6 +86,7 @@ pub struct WayArgs {
 
 /// What a worker may use.
 #[derive(Args)]
+#[command(next_help_heading = "Workers")]
 pub struct WorkerArgs {
     /// Seconds without a sign of life after which a worker's claims go to others
     #[arg(long, default_value_t = 60, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..=3600))]
@@ -104,36 +107,36 @@ pub struct WorkerArgs {
 
 #[derive(Args)]
 pub struct WorkArgs {
+    /// Read and clean some groups, show the counts and the first rows, and write nothing anywhere
+    #[arg(long)]
+    pub dry_run: bool,
     #[command(flatten)]
     pub job: JobArgs,
     #[command(flatten)]
     pub way: WayArgs,
     #[command(flatten)]
     pub worker: WorkerArgs,
-    /// Read and clean some groups, show the counts and the first rows, and write nothing anywhere
-    #[arg(long)]
-    pub dry_run: bool,
 }
 
 #[derive(Args)]
 pub struct WorkersArgs {
-    #[command(flatten)]
-    pub work: WorkArgs,
     /// How many workers; auto: one per processor
     #[arg(long, default_value = "auto", value_name = "N|auto")]
     pub workers: String,
+    #[command(flatten)]
+    pub work: WorkArgs,
 }
 
 #[derive(Args)]
 pub struct JobStatusArgs {
-    #[command(flatten)]
-    pub job: JobArgs,
     /// Print JSON on standard output
     #[arg(long)]
     pub json: bool,
     /// Show it again every second until the version is in place, paused or given up
     #[arg(long)]
     pub watch: bool,
+    #[command(flatten)]
+    pub job: JobArgs,
 }
 
 #[derive(Args)]

@@ -24,11 +24,11 @@ pub struct OcaOptions {
     /// Access level of the feed: 2 has street addresses, 1 does not
     #[arg(long, env = "MODE", default_value = "1", value_name = "1|2")]
     pub level: String,
-    #[command(flatten)]
-    pub geocode: GeocodeOptions,
     /// Percentage of a batch's city addresses that must get a building lot; fewer stop the promotion
     #[arg(long, env = "MERGANSER_GEOCODE_REQUIRED", value_name = "P%")]
     pub geocode_required: Option<String>,
+    #[command(flatten)]
+    pub geocode: GeocodeOptions,
 }
 
 /// How addresses get coordinates, as it is typed.

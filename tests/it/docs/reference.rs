@@ -38,6 +38,35 @@ fn the_reference_names_every_command_option_and_variable() {
     }
 }
 
+/// An option that follows a group in a struct would stand under the group's heading in `--help`.
+#[test]
+fn each_option_stands_under_the_heading_of_its_group() {
+    let mut cli = Cli::command();
+    cli.build();
+    let headings: Vec<_> =
+        SHARED.iter().map(|(heading, augment)| (heading.replace('`', ""), augment)).collect();
+    let mut looked_at = 0;
+    let mut look = |command: &Command| {
+        for arg in command.get_arguments() {
+            let Some(heading) = arg.get_help_heading().filter(|heading| *heading != "Every command") else {
+                continue;
+            };
+            let (_, augment) =
+                headings.iter().find(|(known, _)| known == heading).expect("a heading of SHARED");
+            let group = augment(Command::new("group"));
+            let own = group.get_arguments().find(|own| own.get_id() == arg.get_id());
+            let is_of_group = own.is_some_and(|own| own.get_help_heading() == Some(heading));
+            assert!(is_of_group, "{}: --{} stands under {heading}", command.get_name(), arg.get_id());
+            looked_at += 1;
+        }
+    };
+    for command in cli.get_subcommands() {
+        look(command);
+        command.get_subcommands().for_each(&mut look);
+    }
+    assert!(looked_at > 100, "only {looked_at}");
+}
+
 /// The heading of a group of options, and the function that adds them to a command.
 type SharedOptions = (&'static str, fn(Command) -> Command);
 
