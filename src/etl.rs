@@ -19,7 +19,7 @@ use crate::{archive, fault};
 pub async fn run(context: &RunContext, progress: &mut Progress) -> Result<RunOutcome, Cause> {
     let (target, processing) = (&context.target, &context.processing);
     progress.step("select");
-    people::admit(context).await?;
+    let removed = people::admit(context).await?;
     if !target.dry_run {
         archive::repair(&context.store, context.objects(), &context.ledger).await?;
     }
@@ -30,7 +30,7 @@ pub async fn run(context: &RunContext, progress: &mut Progress) -> Result<RunOut
         return Ok(RunOutcome::Planned);
     }
     progress.step("walk");
-    progress.walked(walk::walk(context).await?);
+    progress.walked(walk::walk(context, removed).await?);
     inputs::copy(context).await?;
     progress.step("select");
     let selected = select::select(context, gathered.as_ref()).await?;

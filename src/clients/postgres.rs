@@ -24,6 +24,8 @@ pub use error::{FailedOperation, PgError, ServerError, classify};
 pub use pooler::farewell;
 pub use url::{PgUrl, PgUrlError, RootCert, SslMode};
 use watch::SessionId;
+
+use crate::sql;
 pub use watch::Watch;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
@@ -312,6 +314,22 @@ impl Connection {
         let watch = self.watch();
         let begun = self.build_transaction().isolation_level(IsolationLevel::RepeatableRead).read_only(true);
         Ok((watch.answer("begin", begun.start()).await?, watch))
+    }
+
+    /// Begins a transaction to which the limits of its statements are local, so that none of them stays in the session of a
+    /// pool: each takes, and waits for locks, `limit` at most.
+    ///
+    /// # Errors
+    /// Any error of the server.
+    pub async fn limited(
+        &mut self,
+        only_reads: bool,
+        limit: Duration,
+    ) -> Result<Transaction<'_>, tokio_postgres::Error> {
+        let transaction = self.build_transaction().read_only(only_reads).start().await?;
+        let millis = limit.as_millis().to_string();
+        transaction.batch_execute(&sql::render(sql::CHECK_SETTINGS, &[("limit_ms", &millis)])).await?;
+        Ok(transaction)
     }
 
     /// A watch over the session, for waiting on answers.

@@ -17,7 +17,7 @@ use crate::ledger::Kind;
 use crate::run::gather::GatheredPlan;
 use crate::run::progress::RunOutcome;
 use crate::run::walk::WalkedSoFar;
-use crate::stages::promote::Guard;
+use crate::stages::promote::{Guard, allow_option};
 use crate::words::{count, counted, duration, plural};
 
 /// A finished run, for its caller.
@@ -259,11 +259,10 @@ pub(super) fn would_be_refused(what: &str, guards: &[Guard]) -> String {
 
 /// What to type next if guards would stop the real run; empty if none would.
 pub(super) fn next_of_guards(guards: &[Guard]) -> String {
-    let mut names: Vec<_> =
+    let names: Vec<_> =
         guards.iter().filter(|guard| guard.stops()).map(|guard| guard.name.as_str()).collect();
-    names.dedup();
     match names.as_slice() {
         [] => String::new(),
-        names => format!("Next: if the change is right: --allow {}\n", names.join(",")),
+        names => format!("Next: if the change is right: {}\n", allow_option(names)),
     }
 }

@@ -65,12 +65,7 @@ pub async fn missing_records(
         return Ok(Some(MissingRecords::default()));
     }
     let failed = |error| classify(error, "look for records that are missing");
-    let transaction = connection.build_transaction().read_only(true).start().await.map_err(failed)?;
-    let limit = limit.as_millis().to_string();
-    transaction
-        .batch_execute(&sql::render(sql::CHECK_SETTINGS, &[("limit_ms", &limit)]))
-        .await
-        .map_err(failed)?;
+    let transaction = connection.limited(true, limit).await.map_err(failed)?;
     let variables = [
         ("ledger", database.ledger_schema.as_str()),
         ("schema", &database.schema),

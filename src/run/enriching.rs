@@ -396,7 +396,10 @@ impl Enriching {
 }
 
 /// A connection to a service, at its own address or the one that the options name.
-fn service(ask: &Ask, plan: &EnrichmentPlan) -> Result<Http, Cause> {
+///
+/// # Errors
+/// The address is none.
+pub fn service(ask: &Ask, plan: &EnrichmentPlan) -> Result<Http, Cause> {
     let base = plan.base(ask).parse().map_err(|error| Cause::usage(format!("{}: {error}", ask.name)))?;
     Http::new(base).map_err(|source| Cause::Io {
         operation: format!("prepare to ask {}", ask.name),

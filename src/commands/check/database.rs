@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio_postgres::types::ToSql;
 
-use super::session::{ProbedServer, begin, get, log_in};
+use super::session::{ProbedServer, get, log_in};
 use super::{Finding, Probe, Probes, catalogue, host, lookups};
 use crate::clients::postgres::{self, Connection, PgError, PgUrl};
 use crate::config::{ApiSecret, DatabaseUrl, LoadVia, RunConfig};
@@ -188,7 +188,7 @@ async fn rights(
     limit: Duration,
 ) -> Result<(bool, Finding), Cause> {
     let failed = |e| postgres::classify(e, "look at the rights");
-    let transaction = begin(connection, true, limit).await.map_err(failed)?;
+    let transaction = connection.limited(true, limit).await.map_err(failed)?;
     let (database, dataset) = (&config.target.database, config.target.dataset);
     let names = |tables: &[crate::dataset::Table]| tables.iter().map(|t| t.name).collect::<Vec<_>>();
     let (parent, children) = dataset.tables.split_first().expect("a dataset has tables");
@@ -246,7 +246,7 @@ async fn tables(
 ) -> Result<((), Finding), Cause> {
     let failed = |e| postgres::classify(e, "compare the tables");
     let (schema, dataset) = (&config.target.database.schema, config.target.dataset);
-    let mut transaction = begin(connection, false, limit).await.map_err(failed)?;
+    let mut transaction = connection.limited(false, limit).await.map_err(failed)?;
     let found = schema::compare(&mut transaction, dataset, schema).await?;
     found.admit()?;
     if !found.is_empty() && found.unmade().is_empty() {

@@ -4,14 +4,14 @@
 use std::time::Duration;
 
 use super::Finding;
-use super::session::{ProbedServer, begin};
-use crate::clients::http::{Http, HttpUrlError};
+use super::session::ProbedServer;
 use crate::clients::postgres::{self, Connection, PgError};
 use crate::clients::store::Store;
 use crate::config::RunConfig;
 use crate::dataset::enrichment::{Enrichment, EnrichmentPlan, How, Way};
 use crate::error::Cause;
 use crate::ledger::KnownReference;
+use crate::run::enriching::service;
 use crate::run::finishing::unfinished;
 use crate::schema::has_table;
 use crate::system::background::blocking;
@@ -105,15 +105,13 @@ async fn unreachable(
     limit: Duration,
 ) -> Result<Option<Concern>, Cause> {
     let How::Ask(ask) = way.how else { return Ok(None) };
-    let base = plan.base(ask);
-    let http = Http::new(
-        base.parse().map_err(|error: HttpUrlError| Cause::usage(format!("{}: {error}", way.name)))?,
-    )?;
+    let http = service(ask, plan)?;
     Ok(http.reach(limit).await.err().map(|error| Concern {
         found: format!("{}: {error}", way.name),
         hint: format!(
-            "see that this machine may connect to {base}, and whether it answers others; a run goes on without it, and \
-             a later one, or a backfill of {}, asks again",
+            "see that this machine may connect to {}, and whether it answers others; a run goes on without it, and a later \
+             one, or a backfill of {}, asks again",
+            plan.base(ask),
             enrichment.name
         ),
     }))
@@ -183,7 +181,7 @@ async fn count(
 ) -> Result<u64, PgError> {
     let failed = |e| postgres::classify(e, "look at the rows");
     // They are listed in a temporary table, which is rolled back.
-    let transaction = begin(connection, false, limit).await.map_err(failed)?;
+    let transaction = connection.limited(false, limit).await.map_err(failed)?;
     let rows = unfinished(&transaction, &enrichment.backfill, schema).await?;
     transaction.rollback().await.map_err(failed)?;
     Ok(rows)

@@ -1,9 +1,7 @@
 //! The login to the database, and the state of the server.
 
-use std::time::Duration;
-
 use jiff::Timestamp;
-use tokio_postgres::{Row, Transaction};
+use tokio_postgres::Row;
 
 use super::Finding;
 use crate::catalogue::{ServerState, server};
@@ -82,16 +80,4 @@ fn is_far(url: &PgUrl) -> bool {
 
 pub(super) fn get<'a, T: tokio_postgres::types::FromSql<'a>>(row: &'a Row, at: usize) -> Result<T, PgError> {
     row.try_get(at).map_err(|e| postgres::classify(e, "read the server's answer"))
-}
-
-/// A transaction to which the limits of its statements are local, so that none of them stays in the session of a pool.
-pub(super) async fn begin(
-    connection: &mut Connection,
-    only_reads: bool,
-    limit: Duration,
-) -> Result<Transaction<'_>, tokio_postgres::Error> {
-    let transaction = connection.build_transaction().read_only(only_reads).start().await?;
-    let millis = limit.as_millis().to_string();
-    transaction.batch_execute(&sql::render(sql::CHECK_SETTINGS, &[("limit_ms", &millis)])).await?;
-    Ok(transaction)
 }

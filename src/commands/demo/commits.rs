@@ -43,7 +43,7 @@ pub async fn demo(args: &DemoArgs, report: &Report) -> Result<Exit, Failure> {
     say_line!("   {} ({} commits)", clones.display(), made.commits);
     let place = DemoPlace::settle(&args.database_url, dir).await?;
     let list = clones.join(LIST);
-    let service = GitService::start(&clones, &list).await?;
+    let service = GitService::start(&clones, &list, Some(SECRET)).await?;
     say_line!("   A host of this machine serves them at {}.", service.server.url());
     let config = |requests| run_config(&place, &service, &list, requests);
     let database = config(BUDGET)?.target.database.url;
@@ -90,16 +90,14 @@ pub async fn demo(args: &DemoArgs, report: &Report) -> Result<Exit, Failure> {
 pub async fn serve(clones: &Path) -> Result<(), Cause> {
     let clones = std::path::absolute(clones).map_err(Cause::io("find the folder of the sample"))?;
     let list = clones.join(LIST);
-    let host = GitHost { repositories: read(&clones, &list).await?, ..GitHost::default() };
-    let server = LocalServer::start(router(HostHoldings::new(host, HourlyLimit::new(5_000, 3600))))
-        .map_err(Cause::io("serve on the loopback address"))?;
-    let (tool, list) = (DemoPlace::tool(), list.display());
-    say_line!("\nA host with these repositories, until Ctrl-C: {}", server.url());
+    let service = GitService::start(&clones, &list, None).await?;
+    let (tool, list, url) = (DemoPlace::tool(), list.display(), service.server.url());
+    say_line!("\nA host with these repositories, until Ctrl-C: {url}");
     say_line!("What to try in another terminal:");
     say_line!(
         "   export MERGANSER_EMAIL_KEY={SECRET} MERGANSER_STORE=file:$PWD/store DATABASE_URL=embedded:$PWD/database"
     );
-    say_line!("   {tool} run commits --projects {list} --source {} --requests 10", server.url());
+    say_line!("   {tool} run commits --projects {list} --source {url} --requests 10");
     say_line!("      (again and again, until nothing is left to do)");
     tokio::signal::ctrl_c().await.map_err(Cause::io("wait for Ctrl-C"))
 }
@@ -111,10 +109,11 @@ struct GitService {
 }
 
 impl GitService {
-    async fn start(clones: &Path, list: &Path) -> Result<Self, Cause> {
-        let host = GitHost { repositories: read(clones, list).await?, ..GitHost::default() };
-        let holdings =
-            HostHoldings::new(GitHost { token: Some(SECRET.into()), ..host }, HourlyLimit::new(5_000, 3600));
+    /// `token`: what has to be sent; `None`: anybody is served.
+    async fn start(clones: &Path, list: &Path, token: Option<&str>) -> Result<Self, Cause> {
+        let (repositories, token) = (read(clones, list).await?, token.map(str::to_owned));
+        let host = GitHost { repositories, token, ..GitHost::default() };
+        let holdings = HostHoldings::new(host, HourlyLimit::new(5_000, 3600));
         let server = LocalServer::start(router(holdings.clone()))
             .map_err(Cause::io("serve on the loopback address"))?;
         Ok(Self { server, holdings })

@@ -14,6 +14,8 @@ use serde::Deserialize;
 
 /// How such a stream begins.
 pub(super) const MAGIC: &str = "merganser clone 1\n";
+/// Few commits are larger; what a stream says of one is not believed before it is read.
+const LIKELY_BYTES: u64 = 64 << 10;
 /// Bytes of a line at most.
 const LINE_BYTES: u64 = 64 << 20;
 
@@ -78,7 +80,7 @@ impl<R: BufRead> CloneStream<R> {
                 false => CloneItem::Broken,
             });
         }
-        let mut object = Vec::new();
+        let mut object = Vec::with_capacity(size.min(LIKELY_BYTES) as usize + 1);
         (&mut self.stream).take(size.saturating_add(1)).read_to_end(&mut object)?;
         self.bytes += object.len() as u64;
         Ok(match object.pop() {
@@ -92,7 +94,8 @@ impl<R: BufRead> CloneStream<R> {
         let mut line = Vec::new();
         (&mut self.stream).take(LINE_BYTES).read_until(b'\n', &mut line)?;
         self.bytes += line.len() as u64;
-        Ok(line.strip_suffix(b"\n").and_then(|line| String::from_utf8(line.to_vec()).ok()))
+        let is_whole = line.pop() == Some(b'\n');
+        Ok(String::from_utf8(line).ok().filter(|_| is_whole))
     }
 }
 

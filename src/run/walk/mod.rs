@@ -63,8 +63,9 @@ struct WalkTally {
     stopped: Option<Option<Timestamp>>,
 }
 
-/// Walks through the histories that the run wants; `None`: it asks no service. A dry run does not ask either.
-pub async fn walk(context: &RunContext) -> Result<Option<WalkedSoFar>, Cause> {
+/// Walks through the histories that the run wants, and keeps no answer that names those whose hashes are in `removed`; `None`: it
+/// asks no service. A dry run does not ask either.
+pub async fn walk(context: &RunContext, removed: HashSet<String>) -> Result<Option<WalkedSoFar>, Cause> {
     let (Some(walked), Some(walking)) = (context.dataset().walked, &context.from.walking) else {
         return Ok(None);
     };
@@ -72,7 +73,7 @@ pub async fn walk(context: &RunContext) -> Result<Option<WalkedSoFar>, Cause> {
         return Ok(None);
     }
     let step = context.begin(0, "walk").await?;
-    let mut walker = Walker::open(context, walked, walking).await?;
+    let mut walker = Walker::open(context, (walked, walking), removed).await?;
     let more = walker.histories().await;
     // The answers are closed, however the walk ends.
     let closed = walker.answers.close().await?;
@@ -113,8 +114,8 @@ struct HistoryAhead {
 impl<'a> Walker<'a> {
     async fn open(
         context: &'a RunContext,
-        walked: &'static HistoryFeed,
-        walking: &'a WalkingConfig,
+        (walked, walking): (&'static HistoryFeed, &'a WalkingConfig),
+        removed: HashSet<String>,
     ) -> Result<Self, Cause> {
         let connection = postgres::connect(&context.database, "walk").await?;
         let place = (context.target.database.schema.as_str(), context.dataset().parent().name);
@@ -125,7 +126,6 @@ impl<'a> Walker<'a> {
         answers.unpromoted(|line| (walked.nodes)(line).into_iter().for_each(|node| nodes.add(node))).await?;
         let mut asker = WalkAsker::new(walked, walking)?;
         asker.not_before = context.ledger.saved_plan(&wait_key(walking)).await?.first().and_then(wait_of);
-        let (removed, sights) = (people::admit(context).await?, Sights::default());
         Ok(Self {
             context,
             walked,
@@ -136,7 +136,7 @@ impl<'a> Walker<'a> {
             removed,
             connection,
             has_production,
-            sights,
+            sights: Sights::default(),
         })
     }
 

@@ -49,15 +49,19 @@ pub(super) fn refusal(breaches: &[&Guard]) -> Cause {
     Cause::Refused { message: lines.collect::<Vec<_>>().join("\n    "), hint: Some(let_through(&names, "")) }
 }
 
+/// The option that lets the guards with these names through, each once.
+pub fn allow_option(names: &[&str]) -> String {
+    let names: BTreeSet<_> = names.iter().copied().collect();
+    format!("--allow {}", Vec::from_iter(names).join(","))
+}
+
 /// What to do about the guards with these names: look, then let them through, with this command.
 pub fn let_through(names: &[&str], command: &str) -> String {
-    let names: BTreeSet<_> = names.iter().copied().collect();
-    let allow = Vec::from_iter(names).join(",");
-    let look = match allow.as_str() {
-        "failures" => "merganser failures lists what failed, --dry-run what would change",
-        _ => "look at it with --dry-run",
+    let look = match names.iter().all(|name| *name == "failures") {
+        true => "merganser failures lists what failed, --dry-run what would change",
+        false => "look at it with --dry-run",
     };
-    format!("{look}; if it is right: {}", format!("{command} --allow {allow}").trim_start())
+    format!("{look}; if it is right: {}", format!("{command} {}", allow_option(names)).trim_start())
 }
 
 impl Transfer<'_> {

@@ -5,7 +5,7 @@ use std::fs;
 use merganser::datasets::commits::COMMITS;
 use merganser::sql;
 
-use super::world::{GitWorld, KEY};
+use super::world::{GitWorld, KEY, SOMEBODY};
 
 #[tokio::test]
 async fn the_tables_say_what_git_says() {
@@ -130,9 +130,7 @@ async fn no_address_and_no_key_is_anywhere() {
     assert_eq!(pipeline.one(ada).await, "2");
     pipeline.execute("update git_identities set person = 'ada' where name = 'Ada Byron'").await;
     assert_eq!(pipeline.one("select identities from git_people where person = 'ada'").await, "2");
-    let tree = world.git("harbour/lighthouse", &["rev-parse", "main^{tree}"]);
-    let next = world.git("harbour/lighthouse", &["commit-tree", "-m", "Next", "-p", "main", &tree]);
-    world.git("harbour/lighthouse", &["update-ref", "refs/heads/main", &next]);
+    world.add_commit(SOMEBODY, "Next");
     world.run(&[]).await.exits(0);
     assert_eq!(pipeline.one("select identities from git_people where person = 'ada'").await, "2", "it stays");
 }

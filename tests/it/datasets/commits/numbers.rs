@@ -1,6 +1,6 @@
 //! A repository that comes under another number than before is the same, and nothing of it stands twice.
 
-use super::world::GitWorld;
+use super::world::{GitWorld, SOMEBODY};
 use crate::support::pipeline::Pipeline;
 
 const NUMBERS: &str =
@@ -30,13 +30,6 @@ async fn counts(pipeline: &Pipeline) -> String {
     let counts = "select concat_ws(' ', (select count(*) from git_commits), (select count(*) from git_parents),
         (select count(*) from git_trailers), (select count(*) from git_commits where unreachable_since_run is not null))";
     pipeline.one(counts).await
-}
-
-async fn add_commit(world: &GitWorld) {
-    let name = "harbour/lighthouse";
-    let tree = world.git(name, &["rev-parse", "main^{tree}"]);
-    let next = world.git(name, &["commit-tree", "-m", "Next", "-p", "main", &tree]);
-    world.git(name, &["update-ref", "refs/heads/main", &next]);
 }
 
 #[tokio::test]
@@ -84,7 +77,7 @@ async fn the_number_of_a_host_is_that_of_clones_without_one() {
     world.ask(&asking, &[]).await.exits(0).says("nothing more to do");
     assert_eq!(asking.one(NUMBERS).await, HOSTS);
     assert_eq!(counts(&asking).await, before);
-    add_commit(&world).await;
+    world.add_commit(SOMEBODY, "Next");
     world.ask(&asking, &["--source", &clones]).await.exits(0);
     assert_eq!(asking.one(NUMBERS).await, HOSTS);
     let added =
@@ -107,7 +100,7 @@ async fn what_an_earlier_program_has_twice_goes_when_it_is_told_of() {
     pipeline
         .execute("update git_repositories set full_name = substr(full_name, 2) where repository_id < 0")
         .await;
-    add_commit(&world).await;
+    world.add_commit(SOMEBODY, "Next");
     world.run(&[]).await.exits(1).says("guard drop").says("The database is unchanged.");
     world.run(&["--allow", "drop"]).await.exits(0);
     let of_lighthouse = "select string_agg(repository_id::text, ' ') from git_repositories where full_name = 'harbour/lighthouse'";

@@ -2,7 +2,7 @@
 
 use std::os::unix::fs::PermissionsExt;
 
-use super::world::{GitWorld, git, histories};
+use super::world::{GitWorld, SOMEBODY, git, histories};
 use crate::support::git_host::HostTrouble;
 use crate::support::pipeline::Pipeline;
 
@@ -56,10 +56,7 @@ async fn what_is_missing_is_said_and_what_is_whole_is_proven() {
     let log = server.take_log();
     assert_eq!(log.len(), 5 * 5, "the requests of the heads alone: {log:#?}");
     // A commit that the last run has not seen.
-    let name = "harbour/lighthouse";
-    let tree = world.git(name, &["rev-parse", "main^{tree}"]);
-    let next = world.git(name, &["commit-tree", "-m", "Next", "-p", "main", &tree]);
-    world.git(name, &["update-ref", "refs/heads/main", &next]);
+    let next = world.add_commit(SOMEBODY, "Next");
     server.holdings.host().repositories = world.host().await.repositories;
     let said = proves(&world, &asking, 1).await;
     assert!(said.contains(&format!("1 current head missing: {next}")), "{said}");

@@ -8,20 +8,11 @@ use super::world::GitWorld;
 const ADA: [&str; 4] = ["purge", "commits", "--person", "ada@example.org"];
 
 /// Adds a commit of this author to the main branch.
-fn add_commit(world: &GitWorld, (author, address): (&str, &str), message: &str) {
-    let name = "harbour/lighthouse";
-    let tree = world.git(name, &["rev-parse", "main^{tree}"]);
-    let (author, address) = (format!("user.name={author}"), format!("user.email={address}"));
-    let commit = ["-c", &author, "-c", &address, "commit-tree", "-p", "main", "-m", message, &tree];
-    let sha = world.git(name, &commit);
-    world.git(name, &["update-ref", "refs/heads/main", &sha]);
-}
-
 #[tokio::test]
 async fn a_mailmap_brings_nobody_back() {
     let world = GitWorld::new("commits_back", 150).await;
     let bob = ("Bob Zed", "bob@zed.example");
-    add_commit(&world, bob, "One\n\nSigned-off-by: Bob Zed <bob@zed.example>");
+    world.add_commit(bob, "One\n\nSigned-off-by: Bob Zed <bob@zed.example>");
     let pipeline = &world.pipeline;
     world.run(&[]).await.exits(0);
     let purge = ["purge", "commits", "--person", "bob@zed.example"];
@@ -30,7 +21,7 @@ async fn a_mailmap_brings_nobody_back() {
     fs::write(&file, "Robert <rob@new.example> <bob@zed.example>\nNobody There <no@new.example> <>\n")
         .unwrap();
     let mailmap = ["--mailmap", file.to_str().unwrap()];
-    add_commit(&world, bob, "Two\n\nSigned-off-by: Bob Zed <bob@zed.example>");
+    world.add_commit(bob, "Two\n\nSigned-off-by: Bob Zed <bob@zed.example>");
     world.run(&mailmap).await.exits(0);
     // Neither in tables nor in any object, staged ones included.
     assert!(!is_named_in(pipeline, "", &["Robert", "Bob Zed", "bob@zed.example"]).await);
@@ -38,13 +29,13 @@ async fn a_mailmap_brings_nobody_back() {
     assert_eq!(pipeline.one(two).await, "|t|");
     // Nor by the address that the mailmap puts in its place.
     let eve = ("Eve Kane", "eve@old.example");
-    add_commit(&world, eve, "Three");
+    world.add_commit(eve, "Three");
     fs::write(&file, "Eve Kane <eve@new.example> <eve@old.example>\n").unwrap();
     world.run(&mailmap).await.exits(0);
     let old = pipeline.other(&["purge", "commits", "--person", "eve@old.example"]).await.exits(1);
     old.says("as the mailmap of the runs puts it right");
     pipeline.other(&["purge", "commits", "--person", "eve@new.example"]).await.exits(0);
-    add_commit(&world, eve, "Four");
+    world.add_commit(eve, "Four");
     world.run(&mailmap).await.exits(0);
     assert!(!is_named_in(pipeline, "", &["Eve Kane"]).await);
 }
@@ -81,7 +72,7 @@ async fn a_purge_that_was_cut_off_before_its_publication_is_ended_by_the_next_on
 async fn a_name_that_somebody_else_has_is_kept_and_a_purge_says_so() {
     let world = GitWorld::new("commits_namesake", 150).await;
     let other = "Other <other@example.org>";
-    add_commit(&world, ("Gus", "gus@example.org"), &format!("One\n\nReviewed-by: Ada Byron\nCc: {other}"));
+    world.add_commit(("Gus", "gus@example.org"), &format!("One\n\nReviewed-by: Ada Byron\nCc: {other}"));
     let pipeline = &world.pipeline;
     world.run(&[]).await.exits(0);
     let first = pipeline.other(&ADA).await.exits(0);
@@ -104,14 +95,14 @@ async fn new_answers_name_nobody_who_was_taken_out() {
     let world = GitWorld::new("commits_answers", 150).await;
     let server = world.server().await;
     let asking = GitWorld::asking("commits_answers_host", &server).await;
-    add_commit(&world, ("Ada Byron", ""), "Name alone\n\nReviewed-by: Ada Byron");
+    world.add_commit(("Ada Byron", ""), "Name alone\n\nReviewed-by: Ada Byron");
     server.holdings.host().repositories = world.host().await.repositories;
     world.ask(&asking, &[]).await.exits(0);
     asking.execute("update git_identities set person = 'ada' where name = 'Ada Byron'").await;
     asking.other(&ADA).await.exits(0);
     let message = "Again\n\nReviewed-by: Ada Byron\nSigned-off-by: Ada\n  Byron <ada@work.example.com>\nCc: Gus <gus@example.org>";
-    add_commit(&world, ("Ada Byron", "ada@example.org"), message);
-    add_commit(&world, ("Ada Byron", ""), "Alone again\n\nReviewed-by: Ada Byron");
+    world.add_commit(("Ada Byron", "ada@example.org"), message);
+    world.add_commit(("Ada Byron", ""), "Alone again\n\nReviewed-by: Ada Byron");
     server.holdings.host().repositories = world.host().await.repositories;
     world.ask(&asking, &[]).await.exits(0);
     assert_eq!(asking.one("select count(*) from git_commits where subject like '%gain'").await, "2");

@@ -4,7 +4,7 @@ use merganser::dataset::Promotion;
 use merganser::datasets::commits::COMMITS;
 use merganser::sql;
 
-use super::world::GitWorld;
+use super::world::{GitWorld, SOMEBODY};
 
 const LIGHTHOUSE: &str =
     "select concat_ws(' ', full_name, moved_from, moved_at is not null) from git_repositories
@@ -70,9 +70,7 @@ async fn the_folder_of_a_clone_renames_nothing_that_a_host_has_named() {
     let all = "select concat_ws(' ', full_name, moved_from, moved_at) from git_repositories where repository_id = 9001";
     let before = asking.one(all).await;
     assert_eq!(asking.one(LIGHTHOUSE).await, "harbour/beacon harbour/lighthouse t");
-    let tree = world.git("harbour/lighthouse", &["rev-parse", "main^{tree}"]);
-    let next = world.git("harbour/lighthouse", &["commit-tree", "-m", "Next", "-p", "main", &tree]);
-    world.git("harbour/lighthouse", &["update-ref", "refs/heads/main", &next]);
+    let next = world.add_commit(SOMEBODY, "Next");
     let (list, clones) = (world.list(), format!("git:{}", world.clones().display()));
     asking.other(&["run", "commits", "--projects", &list, "--source", &clones]).await.exits(0);
     assert_eq!(asking.one(all).await, before);

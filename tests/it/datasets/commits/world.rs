@@ -73,6 +73,17 @@ impl GitWorld {
         String::from_utf8_lossy(&git(&self.clones().join(name), arguments)).trim_end().to_owned()
     }
 
+    /// One more commit of this person on the main branch of harbour/lighthouse; returns its SHA.
+    pub fn add_commit(&self, (name, address): (&str, &str), message: &str) -> String {
+        let repository = "harbour/lighthouse";
+        let tree = self.git(repository, &["rev-parse", "main^{tree}"]);
+        let (name, address) = (format!("user.name={name}"), format!("user.email={address}"));
+        let commit = ["-c", &name, "-c", &address, "commit-tree", "-p", "main", "-m", message, &tree];
+        let sha = self.git(repository, &commit);
+        self.git(repository, &["update-ref", "refs/heads/main", &sha]);
+        sha
+    }
+
     /// The commits that these heads lead to are the rows that no run has marked, with all that git says of them.
     pub async fn holds(&self, name: &str, heads: &[&str]) {
         let format = "--format=%H%x1f%P%x1f%an%x1f%at%x1f%cn%x1f%ct%x1f%s%x1e";
@@ -126,6 +137,8 @@ pub fn git(folder: &Path, arguments: &[&str]) -> Vec<u8> {
 }
 
 /// The token of the tests, which must be nowhere either.
+/// Somebody who commits where it does not matter who does.
+pub const SOMEBODY: (&str, &str) = ("T", "t@example.org");
 pub const TOKEN: &str = "ghp-of-the-tests-9D4E1E23BD5B727046A9E3B4B7DB57BD";
 
 impl GitWorld {
