@@ -67,6 +67,8 @@ pub enum Database {
     Steps {
         loaded: Vec<&'static str>,
     },
+    /// The process broke off, and nobody has counted what it had committed.
+    BrokenOff,
 }
 
 /// Why something failed, split by who can do something about it.
@@ -113,6 +115,9 @@ pub enum Cause {
     Interrupted,
     #[error("the connection broke while COMMIT was under way, and the ledger cannot be asked")]
     CommitUnknown { source: PgError },
+    /// The program panicked.
+    #[error("a defect of merganser, {place}: {message}")]
+    Defect { place: String, message: String },
 }
 
 #[cfg(feature = "failpoints")]
@@ -346,6 +351,10 @@ impl Failure {
             ),
             Database::Steps { loaded } => {
                 format!("What {} loaded is committed; the site is the last good one.", loaded.join(" and "))
+            }
+            Database::BrokenOff => {
+                "What was not committed is rolled back; what was committed stays, and the ledger has it."
+                    .into()
             }
             Database::Unknown => {
                 "It is not known whether the database committed: it could not be asked. It holds \

@@ -213,6 +213,8 @@ mod armed {
         Fail,
         /// `kill`: SIGKILL to the own process.
         Kill,
+        /// `panic`: a defect.
+        Panic,
         /// `hold FILE`: creates the file, with the process id in it, and waits until somebody removes it.
         Hold(PathBuf),
         /// `trace FILE`: the point's name is added to the file.
@@ -244,6 +246,7 @@ mod armed {
                 kill_process(getpid(), Signal::KILL)?;
                 std::thread::sleep(Duration::from_secs(60));
             }
+            Some(Action::Panic) => panic!("fault point {name}"),
             Some(Action::Hold(file)) => {
                 let unready = file.with_extension("unready");
                 write!(File::create(&unready)?, "{}", getpid().as_raw_nonzero())?;
@@ -281,6 +284,7 @@ mod armed {
             let action = match word {
                 "fail" => Action::Fail,
                 "kill" => Action::Kill,
+                "panic" => Action::Panic,
                 "hold" => Action::Hold(file.into()),
                 "trace" => Action::Trace(file.into()),
                 _ => return None,

@@ -4,11 +4,13 @@ import io
 import os
 from urllib.parse import unquote, urlsplit
 
+from clean import RAW
+
 URL = os.environ.get("DATABASE_URL", "")
 TARGET = os.environ.get("TARGET", "")
 SOURCE = os.environ.get("SOURCE", "companies_raw")
 WORKERS = int(os.environ.get("WORKERS", "2"))
-COLUMNS = ["company_id", "zip_code", "zip", "name", "founded", "revenue", "is_largest"]
+COLUMNS = [*RAW, "zip", "is_largest"]
 
 
 def parts():

@@ -10,11 +10,9 @@ sys.path.insert(0, str(Path(__file__).parent))
 import dask
 import dask.dataframe as dd
 import pandas as pd
-from clean import clean
+from clean import RAW, clean
 from common import COLUMNS, SOURCE, WORKERS, engine, write
 from dask.distributed import Client, LocalCluster
-
-RAW = ["company_id", "zip_code", "name", "founded", "revenue"]
 
 
 def cleaned(df):
@@ -42,7 +40,7 @@ def main():
             df = df.reset_index()
         # A missing key is a partition too, and a shuffle needs a value to go by.
         df["grouped_by"] = df["zip_code"].fillna("(none)")
-        empty = pd.DataFrame({"company_id": [1], "zip_code": ["1"], "name": ["1"], "founded": ["1"], "revenue": ["1"]})
+        empty = pd.DataFrame({column: ["1"] for column in RAW}).astype({"company_id": "int64"})
         meta = clean(empty).iloc[:0]
         out = df.groupby("grouped_by").apply(cleaned, meta=meta)
         print(sum(dask.compute(*[written(part) for part in out.to_delayed()])))

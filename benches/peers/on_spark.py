@@ -7,14 +7,11 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from clean import clean
+from clean import RAW, clean
 from common import COLUMNS, SOURCE, TARGET, WORKERS, parts
 from pyspark.sql import SparkSession, functions
 
-RAW = ["company_id", "zip_code", "name", "founded", "revenue"]
-SCHEMA = (
-    "company_id long, zip_code string, zip string, name string, founded timestamp, revenue double, is_largest boolean"
-)
+TYPES = {"company_id": "long", "employees": "long", "founded": "timestamp", "revenue": "double", "is_largest": "boolean"}
 
 
 def main():
@@ -49,7 +46,8 @@ def main():
         raw = spark.read.format("jdbc").options(**place).option("dbtable", SOURCE).option("fetchsize", 10000)
         raw = raw.option("partitionColumn", "company_id").option("numPartitions", WORKERS * 8)
         raw = raw.option("lowerBound", bounds[0]).option("upperBound", bounds[1] + 1).load()
-    out = raw.select(*RAW).groupBy("zip_code").applyInPandas(clean, SCHEMA)
+    schema = ", ".join(f"{column} {TYPES.get(column, 'string')}" for column in COLUMNS)
+    out = raw.select(*RAW).groupBy("zip_code").applyInPandas(clean, schema)
     out = out.withColumn("founded", functions.col("founded").cast("date"))
     out = out.withColumn("revenue", functions.col("revenue").cast("decimal(14, 2)")).select(*COLUMNS)
     writer = out.write.format("jdbc").options(**place).option("dbtable", TARGET).option("batchsize", 10000)

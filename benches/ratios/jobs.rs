@@ -9,10 +9,8 @@ use serde_json::Value;
 
 use crate::pipeline::Bench;
 
-/// The folder of the peers and the cleaning.
+/// The folder of the peers, the raw rows and the cleaning.
 pub const PEERS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/peers");
-/// The demo's job, whose clean table is the same.
-const DEMO: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/commands/demo/companies");
 
 /// A job and its database.
 pub struct JobBench<'b> {
@@ -43,7 +41,7 @@ impl<'b> JobBench<'b> {
 
     /// Makes the raw table, in the order of its key.
     pub fn make_rows(&self, rows: u64) {
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("sql/demo/companies.pg.sql");
+        let script = Path::new(PEERS).join("companies.pg.sql");
         let (script, rows) = (script.display().to_string(), format!("rows={rows}"));
         self.bench.psql(&["-v", "schema=public", "-v", &rows, "-f", &script]);
         self.bench.psql(&["-c", "vacuum analyze public.companies_raw"]);
@@ -62,10 +60,8 @@ impl<'b> JobBench<'b> {
     pub fn job(&self, name: &str, table: &str, by_pandas: bool, more: &str) -> PathBuf {
         let folder = self.folder.join(name);
         fs::create_dir_all(&folder).expect("a folder for the job");
-        for (from, file) in
-            [(PEERS, "clean.py"), (PEERS, "clean.duckdb.sql"), (DEMO, "companies_clean.pg.sql")]
-        {
-            fs::copy(Path::new(from).join(file), folder.join(file)).expect("a file of the job");
+        for file in ["clean.py", "clean.duckdb.sql", "companies_clean.pg.sql"] {
+            fs::copy(Path::new(PEERS).join(file), folder.join(file)).expect("a file of the job");
         }
         let clean = match by_pandas {
             true => format!("python = \"clean.py:clean\"\ninterpreter = \"{}\"", python().display()),
@@ -118,7 +114,7 @@ impl<'b> JobBench<'b> {
 
     /// Runs a peer's script over `source` into a table made for it, and returns its seconds.
     pub fn script(&self, script: &str, (source, target): (&str, &str), envs: &[(&str, &str)]) -> f64 {
-        let create = Path::new(DEMO).join("companies_clean.pg.sql").display().to_string();
+        let create = Path::new(PEERS).join("companies_clean.pg.sql").display().to_string();
         self.bench.psql(&["-c", &format!("drop table if exists {target}")]);
         self.bench.psql(&["-v", "schema=public", "-v", &format!("table={target}"), "-f", &create]);
         let started = Instant::now();

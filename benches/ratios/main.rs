@@ -44,6 +44,9 @@ struct Plan {
 /// The server counts the time of the claims.
 const STATEMENTS: &[(&str, &str)] = &[("shared_preload_libraries", "pg_stat_statements")];
 
+/// The options that are not an area's name: `--full` is the whole history, the others have a value.
+const OPTIONS: [&str; 4] = ["--full", "--rows", "--scale", "--bench"];
+
 /// Measurements with an option of the same name, with settings of the server. The table of each stands between the
 /// marks with its name.
 const AREAS: [Area; 8] = [
@@ -65,6 +68,15 @@ fn main() {
     }
     let out = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/performance.md");
     let runtime = tokio::runtime::Runtime::new().expect("a runtime starts");
+    let is_known = |arg: &String| {
+        OPTIONS.contains(&arg.as_str())
+            || AREAS.iter().any(|(name, ..)| arg.strip_prefix("--") == Some(*name))
+    };
+    if let Some(unknown) = std::env::args().skip(1).find(|arg| arg.starts_with("--") && !is_known(arg)) {
+        let areas: Vec<_> = AREAS.iter().map(|(name, ..)| format!("--{name}")).collect();
+        eprintln!("{unknown} is not an option: there are {}, {}", areas.join(", "), OPTIONS[..3].join(", "));
+        std::process::exit(2);
+    }
     let is_asked = |name: &str| std::env::args().any(|arg| arg.strip_prefix("--") == Some(name));
     if let Some((name, settings, measure)) = AREAS.iter().find(|(name, ..)| is_asked(name)) {
         let report = runtime.block_on(on_cluster(settings, measure));

@@ -28,7 +28,15 @@ delete from :"schema".datapoint_zone_months where month in (select month from pg
 -- A "do" block cannot read psql variables, so it reads a setting.
 select set_config('merganser.schema', :'schema', true);
 
--- A month at a time fits into the memory of a sort. Order by bytes is cheaper than that of a language, and nobody sees it.
+-- A month at a time fits into the memory of an aggregate by hashes, which needs a third less time than one by sorting; the planner
+-- expects far more groups than there are.
+select set_config('work_mem', '256MB', true), set_config('enable_sort', 'off', true);
+
+-- Packs the long lines several times as fast, where the server can.
+select set_config('default_toast_compression', 'lz4', true)
+from pg_settings
+where name = 'default_toast_compression' and 'lz4' = any(enumvals);
+
 do $$
 declare
     schema text := current_setting('merganser.schema');
@@ -39,10 +47,16 @@ begin
         execute format(
             $insert$
             insert into %1$I.datapoint_zone_points (date, zone, cells)
-            select date, zone collate "C", string_agg(concat_ws(',', postcode, hits, coalesce(delta::text, ''), sbi), chr(10))
-            from %1$I.datapoint_place_days
-            where date >= %2$L and date < %3$L and zone is not null
-            group by date, zone collate "C"
+            select date, zone, cells
+            from (
+                select
+                    date,
+                    zone,
+                    string_agg(concat_ws(',', postcode, hits, coalesce(delta::text, ''), sbi), chr(10)) as cells
+                from %1$I.datapoint_place_days
+                where date >= %2$L and date < %3$L and zone is not null
+                group by date, zone
+            ) as packed
             order by date, zone collate "C"
             $insert$,
             schema, month, (month + interval '1 month')::date
@@ -50,16 +64,18 @@ begin
         execute format(
             $insert$
             insert into %1$I.datapoint_place_months (month, zone, postcode, hits, delta, cells)
-            select
-                %2$L::date,
-                zone collate "C",
-                postcode collate "C",
-                sum(hits),
-                case when count(*) = count(delta) then sum(delta) end,
-                string_agg(concat_ws(',', date - %2$L + 1, hits, coalesce(delta::text, ''), sbi), chr(10))
-            from %1$I.datapoint_place_days
-            where date >= %2$L and date < %3$L and zone is not null
-            group by zone collate "C", postcode collate "C"
+            select %2$L::date, zone, postcode, hits, delta, cells
+            from (
+                select
+                    zone,
+                    postcode,
+                    sum(hits) as hits,
+                    case when count(*) = count(delta) then sum(delta) end as delta,
+                    string_agg(concat_ws(',', date - %2$L + 1, hits, coalesce(delta::text, ''), sbi), chr(10)) as cells
+                from %1$I.datapoint_place_days
+                where date >= %2$L and date < %3$L and zone is not null
+                group by zone, postcode
+            ) as packed
             order by zone collate "C", postcode collate "C"
             $insert$,
             schema, month, (month + interval '1 month')::date
@@ -67,13 +83,15 @@ begin
         execute format(
             $insert$
             insert into %1$I.datapoint_zone_months (month, zone, cells)
-            select
-                %2$L::date,
-                zone collate "C",
-                string_agg(concat_ws(',', date - %2$L + 1, hits, coalesce(delta::text, ''), sbi), chr(10))
-            from %1$I.datapoint_zone_days
-            where date >= %2$L and date < %3$L
-            group by zone collate "C"
+            select %2$L::date, zone, cells
+            from (
+                select
+                    zone,
+                    string_agg(concat_ws(',', date - %2$L + 1, hits, coalesce(delta::text, ''), sbi), chr(10)) as cells
+                from %1$I.datapoint_zone_days
+                where date >= %2$L and date < %3$L
+                group by zone
+            ) as packed
             order by zone collate "C"
             $insert$,
             schema, month, (month + interval '1 month')::date
@@ -81,3 +99,9 @@ begin
     end loop;
 end
 $$;
+
+reset work_mem;
+
+reset enable_sort;
+
+reset default_toast_compression;

@@ -32,7 +32,7 @@ use crate::config::RunConfig;
 use crate::error::Exit;
 use crate::log::Report;
 use crate::system::private;
-use terminal::{end, say, start};
+use terminal::{end, guarded, say, start};
 
 /// Runs a command; shows its error.
 pub fn run(cli: Cli) -> Exit {
@@ -41,27 +41,31 @@ pub fn run(cli: Cli) -> Exit {
         private::by_default();
     }
     let report = Report::start(&cli.output, matches!(cli.command, Command::Demo(_)));
-    let result = match cli.command {
+    guarded(&report, || carry_out(cli.command, &report))
+}
+
+fn carry_out(command: Command, report: &Report) -> Exit {
+    let result = match command {
         Command::Run(args) => {
             run::warn_of_reprocessing(args.files.reprocess.as_deref());
-            return run::process(RunConfig::from_run(&args), &report);
+            return run::process(RunConfig::from_run(&args), report);
         }
-        Command::Reprocess(args) => return run::process(RunConfig::from_reprocess(&args), &report),
-        Command::Retry(args) => return run::process(RunConfig::from_retry(&args), &report),
+        Command::Reprocess(args) => return run::process(RunConfig::from_reprocess(&args), report),
+        Command::Retry(args) => return run::process(RunConfig::from_retry(&args), report),
         Command::Status(args) => start(status::status(args)),
         Command::Failures(args) => start(failures::failures(args)),
         Command::Check(args) => start(check::run(*args)),
-        Command::Adopt(args) => start(adopt::run(*args, &report)),
-        Command::Purge(args) => start(purge::run(*args, &report)),
-        Command::Undo(args) => start(undo::run(*args, &report)),
-        Command::Reference(args) => start(reference::run(*args, &report)),
-        Command::Backfill(args) => start(backfill::run(*args, &report)),
-        Command::Demo(args) => start(demo::demo(args, &report)),
+        Command::Adopt(args) => start(adopt::run(*args, report)),
+        Command::Purge(args) => start(purge::run(*args, report)),
+        Command::Undo(args) => start(undo::run(*args, report)),
+        Command::Reference(args) => start(reference::run(*args, report)),
+        Command::Backfill(args) => start(backfill::run(*args, report)),
+        Command::Demo(args) => start(demo::demo(args, report)),
         Command::Map(args) => start(map::run(args)),
         Command::Graph(args) => start(graph::run(args)),
-        Command::Build(args) => start(build::run(*args, &report)),
+        Command::Build(args) => start(build::run(*args, report)),
         Command::Serve(args) => start(serve::run(args)),
-        Command::Transform(args) => start(transform::run(*args, &report)),
+        Command::Transform(args) => start(transform::run(*args, report)),
         Command::Sample(args) => start(sample::run(args)),
         Command::Completions { shell } => {
             let mut script = Vec::new();
@@ -70,5 +74,5 @@ pub fn run(cli: Cli) -> Exit {
             Ok(Exit::Done)
         }
     };
-    end(&result, &report)
+    end(&result, report)
 }

@@ -128,8 +128,8 @@ fn failures(summary: &Summary) -> String {
     let outstanding = match summary.failures.files {
         0 => String::new(),
         _ => format!(
-            "The {} that these files delete stay visible until a run has loaded the files; the next run tries \
-             again.\n",
+            "The {} of these files stay as they are, even those that the files delete, until a run has loaded \
+             them; the next run tries again.\n",
             plural(summary.record)
         ),
     };

@@ -1,10 +1,14 @@
 //! The end of every command: its result on standard output, its failure on standard error, its exit code.
 
+use std::any::Any;
+use std::backtrace::{Backtrace, BacktraceStatus};
 use std::future::Future;
 use std::io::{BufWriter, ErrorKind, StdoutLock, Write};
+use std::panic::AssertUnwindSafe;
+use std::sync::{Arc, OnceLock};
 
 use crate::clients::postgres;
-use crate::error::{Cause, Exit, Failure};
+use crate::error::{Cause, Database, Exit, Failure};
 use crate::log::Report;
 
 /// The exit code; an error is shown.
@@ -16,6 +20,36 @@ pub fn end(result: &Result<Exit, Failure>, report: &Report) -> Exit {
             failure.exit()
         }
     }
+}
+
+/// Runs a command. A panic ends it like any other failure, as an event of the log, whatever that looks like; one that
+/// is caught elsewhere is logged.
+pub fn guarded(report: &Report, work: impl FnOnce() -> Exit) -> Exit {
+    let (main, place) = (std::thread::current().id(), Arc::new(OnceLock::new()));
+    let noted = Arc::clone(&place);
+    std::panic::set_hook(Box::new(move |panic| {
+        let place = panic.location().map(ToString::to_string).unwrap_or_default();
+        let trace = Backtrace::capture();
+        if trace.status() == BacktraceStatus::Captured {
+            tracing::error!("{trace}");
+        }
+        if std::thread::current().id() == main {
+            let _ = noted.set(place);
+        } else {
+            tracing::error!("a defect of merganser, {place}: {}", message(panic.payload()));
+        }
+    }));
+    std::panic::catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
+        let place = place.get().cloned().unwrap_or_default();
+        let cause = Cause::Defect { place, message: message(&*panic).into() };
+        end(&Err(Failure { database: Database::BrokenOff, ..cause.into() }), report)
+    })
+}
+
+/// What a panic says.
+fn message(payload: &(dyn Any + Send)) -> &str {
+    let text = payload.downcast_ref::<String>().map(String::as_str);
+    text.or(payload.downcast_ref::<&str>().copied()).unwrap_or("it says nothing")
 }
 
 /// Writes a result to standard output. Ignores a reader that has closed the pipe (`| head`).

@@ -24,6 +24,10 @@ impl Cause {
             Cause::Git(error) => error.hint(),
             Cause::Embedded(error) => error.hint(),
             Cause::Usage { hint, .. } | Cause::Refused { hint, .. } => hint.clone(),
+            Cause::Defect { .. } => Some(
+                "merganser status last shows what was committed; report the line above, then run the same command again"
+                    .into(),
+            ),
             Cause::CommitUnknown { .. } => Some("when the database answers again: merganser status".into()),
             Cause::DeleteRefused { constraint, table, .. } => Some(format!(
                 "delete the rows of {table} that refer to them, or make {constraint} `on delete cascade`, then run \

@@ -53,6 +53,7 @@ fn causes() -> Vec<Cause> {
         Cause::Locked { dataset: "oca".into(), holder: "somebody".into() },
         Cause::Interrupted,
         Cause::CommitUnknown { source: lost() },
+        Cause::Defect { place: "src/a.rs:1:1".into(), message: "no plan".into() },
     ]
 }
 
@@ -77,6 +78,7 @@ fn kind(cause: &Cause) -> usize {
         Cause::Locked { .. } => 15,
         Cause::Interrupted => 16,
         Cause::CommitUnknown { .. } => 17,
+        Cause::Defect { .. } => 18,
     }
 }
 
@@ -85,7 +87,7 @@ fn there_is_an_example_of_each_kind() {
     let mut kinds: Vec<_> = causes().iter().map(kind).collect();
     kinds.sort_unstable();
     kinds.dedup();
-    assert_eq!(kinds, (0..=17).collect::<Vec<_>>());
+    assert_eq!(kinds, (0..=18).collect::<Vec<_>>());
 }
 
 /// Whatever fails: what failed, whether anything changed, and what to type next.
@@ -99,6 +101,7 @@ fn every_failure_says_what_changed_and_what_is_next() {
         (Some("purge"), Database::Rewritten { objects: 2 }),
         (None, Database::Partitions { in_place: false }),
         (None, Database::Steps { loaded: vec!["catalog"] }),
+        (None, Database::BrokenOff),
         (None, Database::Unknown),
     ];
     for (step, database) in states {

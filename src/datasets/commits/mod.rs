@@ -39,7 +39,7 @@ const EMAIL_KEY: &str = "MERGANSER_EMAIL_KEY";
 /// The dataset `commits`.
 pub const COMMITS: Dataset = Dataset {
     name: "commits",
-    about: "commit histories of projects (git)",
+    about: "Commit histories of projects (git)",
     record: "commit",
     format: "objects",
     private: Some("names of people"),

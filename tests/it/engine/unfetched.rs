@@ -10,7 +10,7 @@ use crate::support::extract::Extract;
 use crate::support::pipeline::{Pipeline, Ran};
 use crate::support::ssh::{self, SshServer};
 
-const OUTSTANDING: &str = "The cases that these files delete stay visible";
+const OUTSTANDING: &str = "The cases of these files stay as they are";
 
 fn week(date: &str, id: &str) -> Extract {
     Extract::weekly(date).case(id, &marked(date)).delete(&format!("sealed {id}"))

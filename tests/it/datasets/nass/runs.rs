@@ -8,7 +8,9 @@ use merganser::datasets::nass::columns::position;
 use merganser::datasets::nass::quickstats::records::StatRecords;
 
 use super::world::{KEY, World, records};
+use crate::support::merganser;
 use crate::support::nass_values::real_values;
+use crate::support::pipeline::Ran;
 use crate::support::quickstats::{Kind, Trouble};
 use crate::support::receiver::{Receiver, Reply};
 
@@ -390,6 +392,36 @@ async fn the_key_is_in_no_trace() {
         let headers = format!("{:?}", message.headers);
         assert!(!message.body.contains(KEY) && !headers.contains(KEY), "{}", message.body);
     }
+}
+
+/// A panic ends like any other failure, without the key; the next run goes on.
+#[tokio::test]
+async fn the_key_is_in_no_panic() {
+    let world = World::new("nass key panic", records(2014..=2014, 100), 2_000).await;
+    let words = world.all_words("2014", "2014", &["-vv"]);
+    for (format, fault) in [("text", "gather.archived=panic"), ("json", "promote.planned=panic")] {
+        let envs = [
+            ("NASS_API_KEY", KEY),
+            ("FAULTS", fault),
+            ("RUST_BACKTRACE", "full"),
+            ("MERGANSER_LOG_FORMAT", format),
+        ];
+        let envs = envs.map(|(name, value)| (name, value.to_owned()));
+        let command = merganser(words.clone(), envs);
+        let ran = tokio::task::spawn_blocking(move || Ran::new(command)).await.unwrap().exits(1);
+        for said in [
+            "a defect of merganser, src/fault.rs:",
+            "What was not committed is rolled back",
+            "merganser status last",
+        ] {
+            assert!(ran.stderr.contains(said), "{said}: {}", ran.stderr);
+        }
+        assert!(!ran.stderr.contains(KEY) && !ran.stdout.contains(KEY), "{format}");
+        let is_json = |line: &str| serde_json::from_str::<serde_json::Value>(line).is_ok();
+        assert!(format == "text" || ran.stderr.lines().all(is_json), "{}", ran.stderr);
+    }
+    world.run("2014", "2014", &[]).await.exits(0);
+    world.holds(2014..=2014).await;
 }
 
 #[tokio::test]
