@@ -17,7 +17,7 @@ use crate::{archive, fault};
 /// Loads what is new, batch by batch, then publishes. `progress` is kept up to date, so that the caller knows what was
 /// committed when this fails half-way.
 pub async fn run(context: &RunContext, progress: &mut Progress) -> Result<RunOutcome, Cause> {
-    let (target, processing) = (&context.target, &context.processing);
+    let target = &context.target;
     progress.step("select");
     let removed = people::admit(context).await?;
     if !target.dry_run {
@@ -31,18 +31,12 @@ pub async fn run(context: &RunContext, progress: &mut Progress) -> Result<RunOut
     }
     progress.step("walk");
     progress.walked(walk::walk(context, removed).await?);
-    inputs::copy(context).await?;
-    progress.step("select");
-    let selected = select::select(context, gathered.as_ref()).await?;
-    progress.has_no_file = selected.has_none();
-    progress.unchanged = selected.unchanged();
-    for batch in selected.into_batches(processing.batch_bytes, processing.is_one_batch(target)) {
-        load::analyze(context, &std::mem::take(&mut progress.grown)).await;
-        one_batch(context, progress, batch).await?;
-    }
-    if progress.promoted() {
-        load::clear(context).await;
+    let loaded = load_all(context, progress, gathered.as_ref()).await;
+    if is_decided(&loaded) {
         gather::forget(context).await;
+    }
+    loaded?;
+    if progress.promoted() {
         promote::expire(context).await;
     }
     if progress.nothing_readable() {
@@ -62,6 +56,34 @@ pub async fn run(context: &RunContext, progress: &mut Progress) -> Result<RunOut
         load::analyze(context, &progress.grown).await;
     }
     Ok(progress.outcome())
+}
+
+/// Takes what is new from the source into production, batch by batch.
+async fn load_all(
+    context: &RunContext,
+    progress: &mut Progress,
+    gathered: Option<&Gathered>,
+) -> Result<(), Cause> {
+    inputs::copy(context).await?;
+    progress.step("select");
+    let selected = select::select(context, gathered).await?;
+    progress.has_no_file = selected.has_none();
+    progress.unchanged = selected.unchanged();
+    let batch_bytes = context.processing.batch_bytes;
+    for batch in selected.into_batches(batch_bytes, context.processing.is_one_batch(&context.target)) {
+        load::analyze(context, &std::mem::take(&mut progress.grown)).await;
+        one_batch(context, progress, batch).await?;
+    }
+    if progress.promoted() {
+        load::clear(context).await;
+    }
+    Ok(())
+}
+
+/// Whether it is decided what becomes of the answers. Then the service is asked anew, with what it says by then; only a run
+/// that was cut off is continued.
+fn is_decided(loaded: &Result<(), Cause>) -> bool {
+    matches!(loaded, Ok(()) | Err(Cause::Refused { .. } | Cause::Record { .. } | Cause::DeleteRefused { .. }))
 }
 
 /// Takes the files of one batch from the source into production.

@@ -46,8 +46,8 @@ select distinct part_id from :"ledger".failed_records where part_id = any($1::bi
 -- part: slice_plan  (script)
 -- Purpose: decide for each record and for each row of the slices what becomes of it; only rows that differ are touched.
 -- Inputs:  :"staging".:"records"; :"staging".:"table" and :"schema".:"table", known by :"key", a text; :texts, their columns as
---          texts; :in_slices, which rows of production are in the slices; :in_doubt, which of them a failed record without a key may
---          mean; pg_temp.slice_tests and replacing; :"ledger".failed_records.
+--          texts; :in_slices, which rows of production are in the slices; :in_kept, which rows stay because a newer part has told of
+--          them; :in_doubt, which of those in the slices a failed record without a key may mean; pg_temp.slice_tests and replacing; :"ledger".failed_records.
 -- Outputs: pg_temp.plan, one row a record: record_id, action (load, same, superseded or delete), part_id, ordinal and order_key of
 --          the winning record, is_newly_sealed and has_data (never); pg_temp.slice_rows, how many rows of the slices are there;
 --          pg_temp.slice_in_doubt, how many of them stay because of such a failed record; pg_temp.counted, whether each record that is to be loaded has its row.
@@ -79,6 +79,9 @@ meant as (
     from :"staging".:"table"
     where :"key" in (select record_id from pg_temp.slice_there)
 ),
+overruled as (
+    select :"key" as record_id from :"staging".:"table" where :in_kept
+),
 failed as (
     select distinct record_id
     from :"ledger".failed_records
@@ -95,6 +98,7 @@ decided as (
             when failed.record_id is not null then 'superseded'
             -- Another part, which is newer, has said something else.
             when staged.record_id is not null and replacing.part_id is null then 'superseded'
+            when overruled.record_id is not null then 'superseded'
             when staged.is_winner and meant.content = there.content then 'same'
             when staged.is_winner then 'load'
             when there.record_id is null or not there.is_in then 'superseded'
@@ -106,6 +110,7 @@ decided as (
     from staged
         full join pg_temp.slice_there as there on there.record_id = staged.record_id
         left join meant on meant.record_id = staged.record_id
+        left join overruled on overruled.record_id = staged.record_id
         left join failed on failed.record_id = coalesce(staged.record_id, there.record_id)
         left join pg_temp.replacing on replacing.part_id = staged.part_id
 )

@@ -133,6 +133,11 @@ impl Slice {
         Self { tests }
     }
 
+    /// The rows that are in both.
+    pub fn and_all(&self, other: &Self) -> Self {
+        other.tests.iter().fold(self.clone(), |both, test| both.and(test.clone()))
+    }
+
     /// The first test that a row fails, if there is one; `cell` gives the row's cell of a column.
     pub fn broken<'a>(&self, cell: impl Fn(&str) -> &'a str) -> Option<&SliceTest> {
         self.tests.iter().find(|test| !test.passes(cell(&test.column)))

@@ -128,8 +128,7 @@ pub async fn try_count(
     asker.count(&asking.want).await
 }
 
-/// Removes the plan once everything gathered is in production. A failure here does not fail the run, whose data is
-/// committed.
+/// Removes the plan once it is decided what becomes of the answers. A failure here does not fail the run.
 pub async fn forget(context: &RunContext) {
     let (Some(asking), Some(asked)) = (&context.from.asking, context.dataset().asked) else { return };
     if context.target.dry_run {
@@ -138,7 +137,7 @@ pub async fn forget(context: &RunContext) {
     if let Err(error) = context.ledger.forget_plan(&kept::key(context, asked, asking)).await {
         tracing::warn!(
             run_id = %context.run_id,
-            "the ledger still has the plan of what is committed: {error}; the next run over the same looks at it for a day"
+            "the ledger still has the plan of this run: {error}; the next run over the same continues it within a day"
         );
     }
 }

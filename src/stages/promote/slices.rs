@@ -1,5 +1,5 @@
-//! What a promotion of slices replaces: the slices that the run asked for, or those of its parts, except those that
-//! could not be read or that a newer part has replaced.
+//! What a promotion of slices replaces: the slices that the run asked for, or those of its parts, except what could not
+//! be read and what a newer part has told of.
 
 use serde_json::json;
 
@@ -15,6 +15,8 @@ use crate::words;
 pub(super) struct Slices {
     /// The SQL condition for the rows that are replaced.
     pub condition: String,
+    /// The SQL condition for the rows that stay, though they are in a slice of this batch.
+    pub in_kept: String,
     /// The SQL condition for the rows that a failed record without a key may mean.
     pub doubted: String,
     /// The parts that count, with their slices.
@@ -23,6 +25,7 @@ pub(super) struct Slices {
     replaced: Vec<Slice>,
     /// What the parts tell of together, if all of them count.
     told: Vec<Slice>,
+    /// What could not be read, or what a newer part has told of.
     kept: Vec<Slice>,
 }
 
@@ -42,19 +45,37 @@ impl Transfer<'_> {
             // A part that is not an answer covers the whole table.
             let slice = file.asked.as_ref().map(|asked| asked.slice.clone()).unwrap_or_default();
             let order = (file.meaning.order_key.clone(), file.name.clone());
-            let newer = origins.iter().find(|origin| origin.order > order && origin.slice.overlaps(&slice));
-            match newer.filter(|_| !self.processing.overwrite_newer) {
-                Some(newer) => {
-                    tracing::info!(
-                        run_id = %self.context.run_id,
-                        file = file.name,
-                        "{}: not loaded; its records already came from the newer {}", file.name, newer.order.1
-                    );
-                    slices.kept.push(slice);
-                }
-                None => slices.parts.push((file.part_id, slice)),
+            let is_newer = |origin: &&SliceOrigin| origin.order > order && origin.slice.overlaps(&slice);
+            let newer: Vec<_> = match self.processing.overwrite_newer {
+                true => Vec::new(),
+                false => origins.iter().filter(is_newer).collect(),
+            };
+            let (run_id, name) = (&self.context.run_id, &file.name);
+            if let Some(whole) = newer.iter().find(|origin| slice.is_within(&origin.slice)) {
+                tracing::info!(
+                    run_id = %run_id,
+                    file = name,
+                    "{name}: not loaded; its records already came from the newer {}", whole.order.1
+                );
+                slices.kept.push(slice);
+                continue;
             }
+            if let [first, more @ ..] = newer.as_slice() {
+                let more = match more.len() {
+                    0 => String::new(),
+                    more => format!(" and {more} more"),
+                };
+                tracing::info!(
+                    run_id = %run_id,
+                    file = name,
+                    "{name}: what came from the newer {}{more} stays", first.order.1
+                );
+            }
+            slices.kept.extend(newer.iter().map(|origin| slice.and_all(&origin.slice)));
+            slices.parts.push((file.part_id, slice));
         }
+        slices.kept.sort();
+        slices.kept.dedup();
         let of_parts = || slices.parts.iter().map(|(_, slice)| slice.clone()).collect::<Vec<_>>();
         let asking = self.from.and_then(|from| from.asking.as_ref());
         slices.told = asking.map_or_else(of_parts, |asking| vec![asking.want.clone()]);
@@ -67,8 +88,8 @@ impl Transfer<'_> {
         let doubted = self.doubted(&slices.parts).await?;
         let values = [&replaced, &kept, &doubted].map(|slices| sql::slice_values(slices));
         let before = [0, values[0].len(), values[0].len() + values[1].len()];
-        slices.condition =
-            format!("({} and not {})", sql::in_slices(&replaced, 0), sql::in_slices(&kept, before[1]));
+        slices.in_kept = sql::in_slices(&kept, before[1]);
+        slices.condition = format!("({} and not {})", sql::in_slices(&replaced, 0), slices.in_kept);
         slices.doubted = sql::in_slices(&doubted, before[2]);
         let operation = "enter what is replaced";
         self.run(sql::PROMOTE_SLICE_TABLES, "", operation).await?;
@@ -139,8 +160,10 @@ impl Transfer<'_> {
     pub(super) async fn note_slices(&self, slices: &Slices) -> Result<(), Cause> {
         let operation = "write the ledger";
         self.run(sql::PROMOTE_SLICE_COUNTED, "", operation).await?;
-        let is_replaced =
-            |slice: &Slice| slices.kept.is_empty() && slices.told.iter().any(|all| slice.is_within(all));
+        let is_replaced = |slice: &Slice| {
+            slices.told.iter().any(|all| slice.is_within(all))
+                && !slices.kept.iter().any(|kept| kept.overlaps(slice))
+        };
         let (dataset, schema) = (self.context.dataset().name, &self.context.target.database.schema);
         let gone: Vec<_> =
             self.slice_origins().await?.into_iter().filter(|known| is_replaced(&known.slice)).collect();

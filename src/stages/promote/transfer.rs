@@ -294,6 +294,7 @@ impl Transfer<'_> {
             ("is_undo", &self.is_undo.to_string()),
             ("overriding", if self.is_undo { "overriding system value" } else { "" }),
             ("in_slices", self.slices.as_ref().map_or("false", |slices| slices.condition.as_str())),
+            ("in_kept", self.slices.as_ref().map_or("false", |slices| slices.in_kept.as_str())),
             ("in_doubt", self.slices.as_ref().map_or("false", |slices| slices.doubted.as_str())),
             ("slice_rows", "null"),
             ("run_id", &context.run_id.to_string()),

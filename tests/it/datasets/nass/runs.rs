@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use merganser::datasets::nass::columns::position;
+use merganser::datasets::nass::columns::{VALUE, position};
 use merganser::datasets::nass::quickstats::records::StatRecords;
 
 use super::world::{KEY, World, records};
@@ -392,6 +392,45 @@ async fn the_key_is_in_no_trace() {
         let headers = format!("{:?}", message.headers);
         assert!(!message.body.contains(KEY) && !headers.contains(KEY), "{}", message.body);
     }
+}
+
+/// An older answer still brings the rows that no newer one has told of.
+#[tokio::test]
+async fn an_answer_to_a_narrower_question_hides_nothing_of_an_older_one() {
+    let world = World::new("nass narrower", records(2014..=2014, 900), 2_000).await;
+    world.run("2014", "2014", &[]).await.exits(0);
+    let of = |more: &[&'static str]| [&["--table", "corn"][..], more].concat();
+    world.run("2014", "2014", &of(&["--filter", "commodity_desc=CORN", "--max-age", "0"])).await.exits(0);
+    let differ = "select count(*) from (select * from nass_facts except select * from corn) as t";
+    assert_ne!(world.pipeline.one(differ).await, "0");
+    world.server.forget();
+    let ran = world.run("2014", "2014", &of(&[])).await.exits(0);
+    assert_eq!(world.server.calls(Kind::Data), 0, "{:?}", world.server.log());
+    assert_eq!(world.pipeline.one(differ).await, "0", "{}", ran.stdout);
+    assert!(ran.stderr.contains("what came from the newer"), "{}", ran.stderr);
+    let asked = "select sum(expected_records - records_loaded - records_superseded) from etl.parts where status = 'done'";
+    assert_eq!(world.pipeline.one(asked).await, "0");
+    // The other way round, the newer answer counts where both tell of the same.
+    let mut revised = records(2014..=2014, 900);
+    (0..revised.len()).for_each(|row| revised.set(row, VALUE, "4711"));
+    world.server.change(|api| api.records = Arc::new(revised));
+    world.run("2014", "2014", &of(&["--filter", "state_alpha=IA", "--max-age", "0"])).await.exits(0);
+    world.run("2014", "2014", &of(&[])).await.exits(0);
+    let old = "select count(*) filter (where value is distinct from 4711) from corn where state_alpha = 'IA'";
+    assert_eq!(world.pipeline.one(old).await, "0", "older values never replace newer ones");
+}
+
+/// What a guard has stopped is asked anew, also when the service says something else by then.
+#[tokio::test]
+async fn a_plan_that_came_to_nothing_is_not_followed_again() {
+    let world = World::new("nass refused plan", records(2014..=2015, 100), 2_000).await;
+    world.run("2014", "2015", &[]).await.exits(0);
+    world.server.change(|api| api.records = Arc::new(records(2014..=2014, 100)));
+    let stopped = world.run("2015", "2015", &[]).await.exits(1);
+    assert!(stopped.stderr.contains("--allow drop"), "{}", stopped.stderr);
+    world.server.change(|api| api.records = Arc::new(records(2014..=2015, 100)));
+    world.run("2015", "2015", &["--allow", "drop"]).await.exits(0);
+    world.holds(2014..=2015).await;
 }
 
 /// A panic ends like any other failure, without the key; the next run goes on.

@@ -28,6 +28,7 @@ pub const VARIABLES: &[(&str, &str)] = &[
     ("undo_no", "1"),
     ("image", "before_oca_index"),
     ("in_slices", "false"),
+    ("in_kept", "false"),
     ("in_doubt", "false"),
     ("slice_rows", "null"),
     ("kept", "oca_metadata"),
