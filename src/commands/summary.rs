@@ -174,10 +174,10 @@ fn asking(plan: &GatheredPlan) -> String {
     }
     let _ = writeln!(
         text,
-        "\nRequests sent to plan: {}; the run sends {} more for records, which takes at least {}.",
+        "\nRequests sent to plan: {}; a run sends them again and {} more for records, which takes at least {}.",
         plan.requests,
         plan.unsent,
-        duration(plan.unsent_for)
+        duration(plan.run_for)
     );
     text
 }

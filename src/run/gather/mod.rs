@@ -47,8 +47,8 @@ pub struct GatheredPlan {
     pub data_requests: u64,
     /// Requests for records that were not sent, because a dry run sends none.
     pub unsent: u64,
-    /// How long those would take, at least.
-    pub unsent_for: Duration,
+    /// How long a run would take for both, at least.
+    pub run_for: Duration,
     /// The location of files that are taken instead, and how many requests would be needed otherwise.
     pub files: Option<(String, u64)>,
 }
@@ -88,7 +88,7 @@ pub async fn gather(context: &RunContext) -> Result<Option<Gathered>, Cause> {
         requests: gathering.asker.requests,
         data_requests: gathering.data_requests,
         unsent,
-        unsent_for: gathering.asker.duration(unsent),
+        run_for: gathering.asker.duration(gathering.asker.requests + unsent),
         files,
     };
     let records: u64 = parts.iter().map(|part| part.records).sum();

@@ -51,10 +51,9 @@ impl Rate {
         Duration::ZERO
     }
 
-    /// How long this many requests take, starting with a full bucket.
+    /// How long this many requests take if no allowance is left, as after those of a dry run.
     pub(super) fn duration(&self, requests: u64) -> Duration {
-        let waiting = (requests as f64 - self.burst).max(0.0);
-        Duration::from_secs_f64(waiting / self.per_second)
+        Duration::from_secs_f64(requests as f64 / self.per_second)
     }
 }
 
