@@ -93,8 +93,8 @@ async fn admit_undone(context: &RunContext, files: &mut Vec<SelectedFile>) -> Re
     }
 }
 
-/// Adds to the parts of the archive what they were asked for. A part for which that is not recorded, or that a newer
-/// one covers, is not taken.
+/// Adds to the parts of the archive what they were asked for. A part for which that is not recorded is not taken, nor one of
+/// whose records newer ones tell: all of them, or some, and then the next run takes it by itself.
 pub(super) async fn say_what_was_asked(
     context: &RunContext,
     files: &mut Vec<SelectedFile>,
@@ -103,25 +103,39 @@ pub(super) async fn say_what_was_asked(
     let known = gather::asked_for(context, &names).await?;
     let mut known: HashMap<_, _> = known.into_iter().map(|part| (part.name.clone(), part)).collect();
     let mut newer: Vec<Slice> = Vec::new();
-    let mut left_out = Vec::new();
+    let (mut unknown, mut covered, mut in_part) = (Vec::new(), Vec::new(), Vec::new());
     // The newest first: they are sorted by age.
     for file in files.iter_mut().rev() {
-        match known.remove(&file.name) {
-            Some(part) if !newer.iter().any(|slice| slice.overlaps(&part.slice)) => {
-                newer.push(part.slice.clone());
-                file.asked =
-                    Some(AskedFor { slice: part.slice, records: Some(part.records), holds_more: false });
-            }
-            _ => left_out.push(file.name.clone()),
+        let Some(part) = known.remove(&file.name) else {
+            unknown.push(file.name.clone());
+            continue;
+        };
+        if newer.iter().any(|slice| part.slice.is_within(slice)) {
+            covered.push(file.name.clone());
+        } else if newer.iter().any(|slice| slice.overlaps(&part.slice)) {
+            in_part.push(file.name.clone());
+        } else {
+            newer.push(part.slice.clone());
+            file.asked = Some(AskedFor { slice: part.slice, records: Some(part.records), holds_more: false });
         }
     }
     files.retain(|file| file.asked.is_some());
-    if !left_out.is_empty() {
+    let run_id = &context.run_id;
+    if !covered.is_empty() {
+        tracing::info!(run_id = %run_id, "not taken, because newer parts cover them: {}", shorten(&covered));
+    }
+    if !unknown.is_empty() {
         tracing::warn!(
-            run_id = %context.run_id,
-            "not taken, because newer parts cover the same records, or because it is not known which request they \
-             answer: {}",
-            shorten(&left_out)
+            run_id = %run_id,
+            "not taken, because it is not known which request they answer: {}", shorten(&unknown)
+        );
+    }
+    if !in_part.is_empty() {
+        tracing::warn!(
+            run_id = %run_id,
+            "not taken yet, because newer parts cover some of their records: {}; the same command without --force \
+             takes the rest of them, once this run has ended",
+            shorten(&in_part)
         );
     }
     Ok(())
