@@ -42,11 +42,14 @@ pub struct PlaceAnswer {
     pub not_loaded: usize,
     /// The number of places within the radius.
     pub places: usize,
-    pub stats: Vec<Stat>,
+    /// The smallest radius within which a zone's centre lies, if answers are protected and none lies within this one.
+    pub nearest_zone_km: Option<f64>,
+    /// Null: no zone's centre lies within the radius, so nothing can be told. No hits would be another answer.
+    pub stats: Option<Vec<Stat>>,
     pub timeline: Vec<Moment>,
     pub points: Vec<AreaSum>,
-    /// The number of places that have a row; `points` lists at most the first thousand of them.
-    pub points_total: i64,
+    /// The number of places that have a row; `points` lists at most the first thousand of them. Null as `stats`.
+    pub points_total: Option<i64>,
     pub truncated: bool,
     pub suppressed: Suppressed,
 }
@@ -64,6 +67,9 @@ pub struct AreaSum {
 /// The pieces that were left out so that nobody can be identified; all zero for exact answers.
 #[derive(Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Suppressed {
+    /// The number of zones that have a place within the radius and their centre outside it. Only the places and the radius decide it,
+    /// so it tells nothing of hits.
+    pub outside: usize,
     /// The number of zones with at least one piece left out.
     pub zones: usize,
     /// The number of pieces with too few hits.
@@ -146,7 +152,7 @@ pub async fn answer(
     (answer.as_of, answer.not_loaded) = (loaded.as_of, not_loaded);
     transaction.commit().await?;
     let (version, dataset) = (current.0.clone(), texts.dataset.name);
-    let truncated = answer.points_total > answer.points.len() as i64;
+    let truncated = answer.points_total.is_some_and(|total| total > answer.points.len() as i64);
     Ok(Answered::PlaceAnswer(Box::new(PlaceAnswer { run_id, version, dataset, truncated, ..answer })))
 }
 
@@ -209,9 +215,9 @@ async fn exact_answer(
     }
     let mut answer = begun(totals, question, centre, within.places);
     if !loaded.is_compared() {
-        answer.stats.iter_mut().for_each(|stat| (stat.delta, stat.percentage) = (None, None));
+        answer.stats.iter_mut().flatten().for_each(|stat| (stat.delta, stat.percentage) = (None, None));
     }
-    answer.points_total = most.total as i64;
+    answer.points_total = Some(most.total as i64);
     for (postcode, (hits, delta)) in most.places {
         let (lat, lon) = places.find(&postcode).map(|place| (place.lat, place.lon)).unwrap_or_default();
         answer.points.push(AreaSum {
@@ -235,9 +241,10 @@ async fn protected(
     (question, loaded, least): (&PlaceQuestion, &ServedDays, i64),
 ) -> Result<Option<PlaceAnswer>, tokio_postgres::Error> {
     let zones = places.zones_within(centre, question.radius_km);
-    let names: Vec<_> = zones.iter().map(|zone| zone.name.as_str()).collect();
+    let names: BTreeSet<_> = zones.iter().map(|zone| zone.name.as_str()).collect();
+    let listed: Vec<_> = names.iter().collect();
     let (first, last) = (question.dates.first(), question.dates.last());
-    let asked: [&(dyn ToSql + Sync); 5] = [&names, &first, &last, &question.sbi, &least];
+    let asked: [&(dyn ToSql + Sync); 5] = [&listed, &first, &last, &question.sbi, &least];
     // The load's own pieces need no number.
     let asked = &asked[..atoms.params().len()];
     let mut rows = pin!(transaction.query_raw(atoms, asked.iter().copied()).await?);
@@ -280,8 +287,16 @@ async fn protected(
         return Ok(None);
     }
     suppressed.zones = lacking.len();
-    let inside = places.within(centre, question.radius_km).places;
-    let mut answer = PlaceAnswer { suppressed, ..begun(totals, question, centre, inside) };
+    let within = places.within(centre, question.radius_km);
+    let reached = within.whole.iter().chain(&within.cut);
+    suppressed.outside = reached.filter(|zone| !names.contains(zone.as_str())).count();
+    let mut answer = PlaceAnswer { suppressed, ..begun(totals, question, centre, within.places) };
+    if zones.is_empty() {
+        (answer.stats, answer.points_total) = (None, None);
+        answer.nearest_zone_km = places.nearest_zone_km(centre);
+        answer.timeline.iter_mut().for_each(|moment| moment.hits = None);
+        return Ok(Some(answer));
+    }
     // Nothing is said of a day with hits in weeks or months alone, or perhaps with none: 0 would be wrong. This says no more than
     // `suppressed`, which counts these pieces for each single day.
     for moment in &mut answer.timeline {
@@ -294,7 +309,7 @@ async fn protected(
     };
     answer.points = zones.iter().filter_map(area).collect();
     answer.points.sort_by(|a, b| b.hits.cmp(&a.hits).then_with(|| a.postcode.cmp(&b.postcode)));
-    answer.points_total = answer.points.len() as i64;
+    answer.points_total = Some(answer.points.len() as i64);
     answer.points.truncate(POINTS_MOST);
     Ok(Some(answer))
 }
@@ -340,10 +355,11 @@ fn begun(totals: Totals, question: &PlaceQuestion, centre: &ServedPlace, places:
         as_of: None,
         not_loaded: 0,
         places,
-        stats: totals.stats(),
+        nearest_zone_km: None,
+        stats: Some(totals.stats()),
         timeline: totals.timeline(),
         points: Vec::new(),
-        points_total: 0,
+        points_total: Some(0),
         truncated: false,
         suppressed: Suppressed::default(),
     }

@@ -135,6 +135,13 @@ impl Places {
             |zone: &&ServedZone| distance_km((centre.lat, centre.lon), (zone.lat, zone.lon)) <= radius_km;
         self.zones.iter().filter(is_inside).cloned().collect()
     }
+
+    /// The smallest radius around a place within which a zone's mean position lies, rounded up to a metre.
+    pub fn nearest_zone_km(&self, centre: &ServedPlace) -> Option<f64> {
+        let km = |zone: &ServedZone| distance_km((centre.lat, centre.lon), (zone.lat, zone.lon));
+        let nearest = self.zones.iter().map(km).min_by(f64::total_cmp)?;
+        Some((nearest * 1_000.0).ceil() / 1_000.0)
+    }
 }
 
 /// A point of a sphere of radius 1. The square of the distance between two of them, straight through the sphere, takes no
@@ -178,6 +185,8 @@ mod tests {
         assert_eq!(places.within(centre, 0.001).places, 1, "the place itself");
         let zones = |radius| places.zones_within(centre, radius).len();
         assert_eq!((zones(0.05), zones(0.06), zones(56.0)), (0, 1, 2), "a zone is in when its middle is");
+        let nearest = places.nearest_zone_km(centre).unwrap();
+        assert_eq!((zones(nearest), zones(nearest - 0.001)), (1, 0), "{nearest}");
         assert_eq!(places.beginning("1010", 10).len(), 2);
         assert_eq!(places.beginning("", 3).len(), 3);
         assert!(places.beginning("2", 3).is_empty() && places.find("1").is_none());

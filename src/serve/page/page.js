@@ -67,17 +67,20 @@ function change(total, delta) {
 }
 
 function show(answer, from, to) {
-  const { one, several, compared_with: before } = dataset();
+  const { one, several, compared_with: before, min_count: least } = dataset();
+  // Whole zones are counted, and the centre of none lies within the radius: nothing is known, which is not 0.
+  const stats = answer.stats ?? [];
   // The totals do not come from the timeline: in protected answers, pieces of weeks and months belong to no day.
-  const total = answer.stats.reduce((sum, stat) => sum + stat.total, 0);
-  const delta = answer.stats.reduce((sum, stat) => (sum === null || stat.delta === null ? null : sum + stat.delta), 0);
+  const total = stats.reduce((sum, stat) => sum + stat.total, 0);
+  const delta = stats.reduce((sum, stat) => (sum === null || stat.delta === null ? null : sum + stat.delta), 0);
   const compared = change(total, delta);
   const counts = `${number.format(total)} ${total === 1 ? one : several}`;
-  at('words').textContent = `${counts} within ${number.format(answer.radius_km)} km of ${answer.postcode}`
+  const within = `within ${number.format(answer.radius_km)} km of ${answer.postcode}`;
+  at('words').textContent = answer.stats === null ? noZone(answer, within) : `${counts} ${least ? 'in the zones whose centre lies ' : ''}${within}`
     + `${compared ? `, ${compared} ${before}` : ''}, ${from === to ? `on ${day(from)}` : `from ${day(from)} to ${day(to)}`}`
     + `${answer.as_of ? `, as of ${day(answer.as_of)}` : ''}.`;
-  at('more').textContent = `${number.format(answer.places)} postcodes lie within the radius; ${number.format(answer.points_total)} ${dataset().min_count ? 'zones' : 'of them'} have ${several}.${missing(answer)}${late(answer)}${leftOut(answer.suppressed)}`;
-  const branches = [...answer.stats].sort((a, b) => a.sbi.localeCompare(b.sbi, 'en', { numeric: true }));
+  at('more').textContent = `${number.format(answer.places)} postcodes lie within the radius${answer.stats === null ? '' : `; ${number.format(answer.points_total)} ${least ? 'zones' : 'of them'} have ${several}`}.${missing(answer)}${late(answer)}${leftOut(answer.suppressed)}`;
+  const branches = [...stats].sort((a, b) => a.sbi.localeCompare(b.sbi, 'en', { numeric: true }));
   at('stats').replaceChildren(...branches.map((stat) => row([stat.sbi, number.format(stat.total), counted(stat.delta),
     stat.percentage === null ? '' : signed.format(stat.percentage)])));
   at('points').replaceChildren(...answer.points.map((point) => row([point.postcode, number.format(point.hits), counted(point.delta)])));
@@ -90,6 +93,14 @@ function show(answer, from, to) {
   at('told').hidden = false;
   draw(answer);
   offer(answer);
+}
+
+// What to choose instead, in steps of the field.
+function noZone({ nearest_zone_km: nearest }, within) {
+  const { step, max } = form.radius;
+  const radius = Math.ceil(nearest / step) * step;
+  return `No zone has its centre ${within}, and only whole zones are counted: `
+    + (radius > max ? `none has it within ${number.format(max)} km either.` : `choose a larger radius; ${number.format(radius)} km is enough.`);
 }
 
 // Days that are not loaded count nothing, which is not the same as a day without anything.
@@ -105,8 +116,9 @@ function late({ as_of: last }) {
 }
 
 // Says what was left out so that nobody can be identified.
-function leftOut({ zones, small, cut, undated }) {
-  const whole = undated ? ` ${number.format(undated)} numbers are for whole weeks or months: they are in the totals, but in no day.` : '';
+function leftOut({ outside, zones, small, cut, undated }) {
+  const beyond = outside ? ` ${number.format(outside)} zones reach into the radius, but have their centre outside it and are not counted.` : '';
+  const whole = beyond + (undated ? ` ${number.format(undated)} numbers are for whole weeks or months: they are in the totals, but in no day.` : '');
   if (!small && !cut) return whole;
   return ` Something is left out in ${number.format(zones)} zones: ${number.format(small)} numbers are too small to be shown,`
     + ` ${number.format(cut)} are for weeks or months that reach beyond these days.${whole}`;

@@ -102,7 +102,7 @@ async fn an_address_is_answered_as_it_is_or_it_is_said_why_not() {
     put(
         &pipeline,
         "places.csv",
-        "postcode,lat,lon,zone\n1011AA,52.37,4.89,\"=1+\"\"x\"\"\"\n1021AA,52.38,4.9,<img src=x onerror=alert(1)>\n",
+        "postcode,lat,lon,zone\n1011AA,52.37,4.89,\"=1+\"\"x\"\"\"\n1021AA,52.38,4.9,<img src=x onerror=alert(1)>\n1031AA,52.4,4.95,c\n1031AB,52.41,4.95,c\n",
     );
     put_points(&pipeline, "datapoints.csv", "2013-02-04,1,1,1011AA,12,,1\n2013-02-05,1,1,1021AA,15,,1\n");
     load(&pipeline, &[]).await.exits(0);
@@ -117,10 +117,13 @@ async fn an_address_is_answered_as_it_is_or_it_is_said_why_not() {
             "dataset=nowhere&postcode=10001&from=2024-01-01&to=2024-03-31&radius=5",
             "dataset=datapoints&postcode=1011AA&from=2013-02-01&to=2013-02-28&radius=0.1",
             "dataset=datapoints&postcode=1011AA&from=2013-02-01&to=2013-02-28&radius=100",
+            "dataset=datapoints&postcode=1031AA&from=2013-02-01&to=2013-02-28&radius=0.5",
         ],
     )
     .await;
-    let [far, late, no_day, too_far, nowhere, near, zones] = &looks[..] else { panic!("{looks:#?}") };
+    let [far, late, no_day, too_far, nowhere, near, zones, outside] = &looks[..] else {
+        panic!("{looks:#?}")
+    };
     let has = |look: &Value, part: &str, text: &str| {
         assert!(look[part].as_str().is_some_and(|said| said.contains(text)), "{part} {text}: {look:#}");
     };
@@ -137,13 +140,16 @@ async fn an_address_is_answered_as_it_is_or_it_is_said_why_not() {
     );
     has(far, "cleared", "Choose a first and a last day.");
     has(late, "timeline", "None of these days is loaded");
-    has(late, "words", "0 filings within 5 km");
+    has(late, "words", "0 filings in the zones whose centre lies within 5 km");
     has(no_day, "wrong", "2013-02-30 is not a day of the calendar.");
     has(too_far, "wrong", "at most 100");
     has(nowhere, "wrong", "No data called “nowhere” is loaded here");
     assert_eq!((&no_day["told"], &nowhere["told"]), (&json!(false), &json!(false)));
-    has(near, "words", "12 hits within 0.1 km of 1011AA");
-    has(zones, "words", "27 hits within 100 km");
+    has(near, "words", "12 hits in the zones whose centre lies within 0.1 km of 1011AA");
+    has(zones, "words", "27 hits in the zones whose centre lies within 100 km");
+    has(outside, "words", "No zone has its centre within 0.5 km of 1031AA");
+    has(outside, "words", "1 km is enough");
+    has(outside, "more", "1 postcodes lie within the radius. 1 zones reach into");
     assert_eq!(zones["images"], 0, "a name is a text: {zones:#}");
     let csv: Vec<_> = zones["csv"].as_array().unwrap().iter().map(|line| line.as_str().unwrap()).collect();
     assert_eq!(

@@ -294,7 +294,7 @@ async fn few_filings_are_not_told_unless_somebody_asks_for_that() {
             ask(&serving, &format!("/api/{code}/{days}/{radius}{sbi}")).await
         };
         let base = question(&days(last), radius, "").await;
-        told += usize::from(base["stats"] != json!([]));
+        told += usize::from(base["stats"].as_array().is_some_and(|stats| !stats.is_empty()));
         for step in [0.1, 0.5, 3.0] {
             let farther = question(&days(last), radius + step, "").await;
             differ_by_enough(&base, &farther, 10, &format!("{code} {radius} + {step}"));
@@ -305,7 +305,7 @@ async fn few_filings_are_not_told_unless_somebody_asks_for_that() {
         differ_by_enough(&base, &month, 10, &format!("{code} a month"));
         let kind = question("2024-02-01..2024-02-29", radius, "?sbi=Holdover").await;
         differ_by_enough(&kind, &month, 10, &format!("{code} without a kind"));
-        assert!(month["stats"].as_array().unwrap().iter().all(|stat| stat["delta"].is_null()));
+        assert!(month["stats"].as_array().into_iter().flatten().all(|stat| stat["delta"].is_null()));
     }
     assert!(told > 20, "many questions are answered: {told}");
     // March has few filings, and none of them is shown.

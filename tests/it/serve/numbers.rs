@@ -214,6 +214,9 @@ async fn an_answer_is_what_the_description_says() {
     let zones = few.get(&path).await.json();
     assert_eq!(fits(&zones, &schema("answer"), &description), None, "{zones:#}");
     assert!(zones["suppressed"].is_object() && zones["stats"] != serde_json::json!([]), "{zones:#}");
+    let none = few.get(&format!("/api/{postcode}/2013-01-20/0.0001")).await.json();
+    assert_eq!(fits(&none, &schema("answer"), &description), None, "{none:#}");
+    assert!(none["stats"].is_null(), "{none:#}");
     let mut client = pipeline.database.client().await;
     let lock = client.transaction().await.unwrap();
     lock.batch_execute("lock table datapoint_places, datapoint_atoms in access exclusive mode")
