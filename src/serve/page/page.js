@@ -76,10 +76,12 @@ function show(answer, from, to) {
   const compared = change(total, delta);
   const counts = `${number.format(total)} ${total === 1 ? one : several}`;
   const within = `within ${number.format(answer.radius_km)} km of ${answer.postcode}`;
-  at('words').textContent = answer.stats === null ? noZone(answer, within) : `${counts} ${least ? 'in the zones whose centre lies ' : ''}${within}`
+  const when = from === to ? day(from) : `${day(from)} to ${day(to)}`;
+  const isUnloaded = answer.not_loaded === answer.dates.length;
+  at('words').textContent = isUnloaded ? `Nothing is loaded for ${when}.` : answer.stats === null ? noZone(answer, within) : `${counts} ${least ? 'in the zones whose centre lies ' : ''}${within}`
     + `${compared ? `, ${compared} ${before}` : ''}, ${from === to ? `on ${day(from)}` : `from ${day(from)} to ${day(to)}`}`
     + `${answer.as_of ? `, as of ${day(answer.as_of)}` : ''}.`;
-  at('more').textContent = `${number.format(answer.places)} postcodes lie within the radius${answer.stats === null ? '' : `; ${number.format(answer.points_total)} ${least ? 'zones' : 'of them'} have ${several}`}.${missing(answer)}${late(answer)}${leftOut(answer.suppressed)}`;
+  at('more').textContent = `${number.format(answer.places)} postcodes lie within the radius${isUnloaded || answer.stats === null ? '' : `; ${number.format(answer.points_total)} ${least ? 'zones' : 'of them'} have ${several}`}.${missing(answer)}${late(answer)}${leftOut(answer.suppressed)}`;
   const branches = [...stats].sort((a, b) => a.sbi.localeCompare(b.sbi, 'en', { numeric: true }));
   at('stats').replaceChildren(...branches.map((stat) => row([stat.sbi, number.format(stat.total), counted(stat.delta),
     stat.percentage === null ? '' : signed.format(stat.percentage)])));
@@ -88,7 +90,7 @@ function show(answer, from, to) {
   // The days that are offered may be of another run.
   const last = dataset().run_id === answer.run_id ? dataset().days.at(-1) : undefined;
   at('run').textContent = `Run ${answer.run_id}${last ? `; loaded up to ${day(last)}` : ''}.`;
-  bars(answer.timeline, several);
+  bars(isUnloaded ? [] : answer.timeline, several);
   at('hint').hidden = true;
   at('told').hidden = false;
   draw(answer);
@@ -105,7 +107,7 @@ function noZone({ nearest_zone_km: nearest }, within) {
 
 // Days that are not loaded count nothing, which is not the same as a day without anything.
 function missing({ not_loaded: days, dates }) {
-  if (!days || days === dates.length) return days ? ' None of these days is loaded.' : '';
+  if (!days || days === dates.length) return '';
   return ` ${days === 1 ? 'One of these days is' : `${number.format(days)} of these days are`} not loaded.`;
 }
 

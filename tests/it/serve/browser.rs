@@ -118,10 +118,11 @@ async fn an_address_is_answered_as_it_is_or_it_is_said_why_not() {
             "dataset=datapoints&postcode=1011AA&from=2013-02-01&to=2013-02-28&radius=0.1",
             "dataset=datapoints&postcode=1011AA&from=2013-02-01&to=2013-02-28&radius=100",
             "dataset=datapoints&postcode=1031AA&from=2013-02-01&to=2013-02-28&radius=0.5",
+            "dataset=datapoints&postcode=1011AA&from=2020-01-01&to=2020-01-01&radius=40",
         ],
     )
     .await;
-    let [far, late, no_day, too_far, nowhere, near, zones, outside] = &looks[..] else {
+    let [far, late, no_day, too_far, nowhere, near, zones, outside, unloaded] = &looks[..] else {
         panic!("{looks:#?}")
     };
     let has = |look: &Value, part: &str, text: &str| {
@@ -139,8 +140,15 @@ async fn an_address_is_answered_as_it_is_or_it_is_said_why_not() {
         "{far:#}"
     );
     has(far, "cleared", "Choose a first and a last day.");
-    has(late, "timeline", "None of these days is loaded");
-    has(late, "words", "0 filings in the zones whose centre lies within 5 km");
+    for (look, when) in [(late, "May 7, 2024 to May 9, 2024."), (unloaded, "January 1, 2020.")] {
+        assert_eq!(look["words"], format!("Nothing is loaded for {when}"), "{look:#}");
+        has(look, "timeline", "None of these days is loaded");
+        assert_eq!(
+            (&look["bars"], look["more"].as_str().unwrap().contains("have")),
+            (&json!(0), false),
+            "{look:#}"
+        );
+    }
     has(no_day, "wrong", "2013-02-30 is not a day of the calendar.");
     has(too_far, "wrong", "at most 100");
     has(nowhere, "wrong", "No data called “nowhere” is loaded here");
