@@ -184,7 +184,7 @@ pub const LOAD_HAS_ROWS: &str = part(file::LOAD, "has_rows");
 
 pub const SERVE_SESSION: &str = part(file::SERVE, "session");
 pub const SERVE_LISTEN: &str = part(file::SERVE, "listen");
-pub const SERVE_MAY_READ: &str = part(file::SERVE, "may_read");
+pub const SERVE_UNREADABLE: &str = part(file::SERVE, "unreadable");
 pub const SERVE_MAY_WRITE: &str = part(file::SERVE, "may_write");
 pub const SERVE_RUN: &str = part(file::SERVE, "run");
 pub const SERVE_PLACES: &str = part(file::SERVE, "places");

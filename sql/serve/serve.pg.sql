@@ -38,13 +38,22 @@ select coalesce(bool_or(has_table_privilege(class.oid, 'insert, update, delete, 
 from pg_class as class join pg_namespace as namespace on namespace.oid = class.relnamespace
 where namespace.nspname = $2::text and class.relname = any ($1::text[]);
 
--- part: may_read  (statement)
--- Purpose: find out whether this role may read tables: a newer program may have made some that nobody has granted yet.
+-- part: unreadable  (statement)
+-- Purpose: find tables that this role may not read: a newer program may have made some that nobody has granted yet.
 -- Inputs:  $1 names of tables, $2 their schema.
--- Outputs: true or false; false also if none is there.
-select coalesce(bool_and(has_table_privilege(class.oid, 'select')), false) as may_read
+-- Outputs: one row with the names of those that are there, and the grant that is missing; or no row.
+select
+    string_agg(class.relname, ', ' order by class.relname) as tables,
+    format(
+        'grant select on %s to %I',
+        string_agg(format('%I.%I', namespace.nspname, class.relname), ', ' order by class.relname),
+        current_user
+    ) as remedy
 from pg_class as class join pg_namespace as namespace on namespace.oid = class.relnamespace
-where namespace.nspname = $2::text and class.relname = any ($1::text[]);
+where namespace.nspname = $2::text
+    and class.relname = any ($1::text[])
+    and not has_table_privilege(class.oid, 'select')
+having count(*) > 0;
 
 -- part: run  (statement)
 -- Purpose: find the run that production shows.

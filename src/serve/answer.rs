@@ -15,6 +15,7 @@ use super::exact::{ExactStatements, POINTS_MOST, exact};
 use super::places::{Places, ServedPlace, ServedZone};
 use super::pool::PoolReader;
 use super::question::PlaceQuestion;
+use super::rights;
 use super::snapshot::{KnownPlaces, opened, snapshot};
 use super::texts::{PackedTexts, ServedTexts};
 use super::totals::{Moment, NOTHING, Stat, Sum, Totals, add};
@@ -169,16 +170,16 @@ async fn usable<const N: usize>(
         Err(error) if is_undefined(&error) => return Ok(None),
         prepared => prepared?,
     }
-    reader.prepare(&[sql::SERVE_MAY_READ]).await?;
-    let may_read = reader.prepared(sql::SERVE_MAY_READ);
-    let row = reader.connection.query_one(&may_read, &[&tables, &texts.schema]).await?;
-    if row.try_get(0)? {
+    reader.prepare(&[sql::SERVE_UNREADABLE]).await?;
+    let looked = reader.prepared(sql::SERVE_UNREADABLE);
+    let Some(unreadable) = rights::unreadable(reader, &looked, tables, &texts.schema).await? else {
         return Ok(Some(statements.map(|text| reader.prepared(text))));
-    }
+    };
     WARNED.call_once(|| {
         tracing::warn!(
-            "this role may not read {}, so answers take much longer: grant what docs/serve.md names",
-            tables.join(", ")
+            "this role may not read {}, so answers take much longer: {}",
+            unreadable.tables,
+            unreadable.remedy
         );
     });
     Ok(None)

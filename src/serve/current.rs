@@ -9,6 +9,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::pool::{Pool, PoolReader};
+use super::rights::RightsLook;
 use super::texts::ServedTexts;
 use crate::clients::postgres::{PgError, classify};
 use crate::sql;
@@ -39,9 +40,10 @@ impl Current {
 
 /// Follows the runs of the given datasets; never ends by itself.
 pub async fn follow(pool: Arc<Pool>, texts: Arc<Vec<ServedTexts>>, told: watch::Sender<Vec<Current>>) {
-    let (mut is_lost, mut is_warned) = (false, false);
+    let mut is_lost = false;
+    let mut rights = RightsLook::default();
     loop {
-        let Err(error) = attend(&pool, &texts, &told, (&mut is_lost, &mut is_warned)).await;
+        let Err(error) = attend(&pool, &texts, &told, (&mut is_lost, &mut rights)).await;
         told.send_modify(|all| all.iter_mut().for_each(|current| current.known_until = None));
         if !is_lost {
             tracing::warn!("the database cannot be asked: {error}; trying again every second");
@@ -56,7 +58,7 @@ async fn attend(
     pool: &Pool,
     texts: &[ServedTexts],
     told: &watch::Sender<Vec<Current>>,
-    (is_lost, is_warned): (&mut bool, &mut bool),
+    (is_lost, rights): (&mut bool, &mut RightsLook),
 ) -> Result<Infallible, PgError> {
     let reader = pool.connect().await?;
     if let Err(error) = reader.connection.batch_execute(sql::SERVE_LISTEN).await {
@@ -69,10 +71,11 @@ async fn attend(
             let version = newest_commit(&reader, text).await?;
             found.push(Current { version, known_until: Some(Instant::now() + 3 * ASK_EVERY) });
         }
-        // Before anything is loaded there is no table to have rights on.
-        if !*is_warned && found.iter().any(|current: &Current| current.version.is_some()) {
-            *is_warned = true;
-            warn_of_rights(&reader, texts).await;
+        // Before anything of a dataset is loaded there is no table to have rights on.
+        for (text, current) in texts.iter().zip(&found) {
+            if current.version.is_some() {
+                rights.look(&reader, text).await;
+            }
         }
         if std::mem::take(is_lost) {
             tracing::info!("the database answers again");
@@ -81,21 +84,6 @@ async fn attend(
         tokio::select! {
             _ = timeout(ASK_EVERY, bell.notified()) => {}
             () = closed(&reader) => return Err(PgError::no_answer("wait for commits", ASK_EVERY)),
-        }
-    }
-}
-
-/// Warns if the role may write: the sessions are read-only, but a role without the right is safer.
-async fn warn_of_rights(reader: &PoolReader, texts: &[ServedTexts]) {
-    for text in texts {
-        let tables = text.served.tables().map(|(_, table)| table);
-        let row =
-            reader.connection.query_one(sql::SERVE_MAY_WRITE, &[&tables.as_slice(), &text.schema]).await;
-        if row.and_then(|row| row.try_get(0)).unwrap_or(false) {
-            tracing::warn!(
-                "this role may write to the tables that are served; a role that may only read them is safer (docs/serve.md)"
-            );
-            return;
         }
     }
 }

@@ -12,11 +12,13 @@ use super::pool::{Busy, TakenReader};
 use super::question::PlaceQuestion;
 use super::snapshot::KnownPlaces;
 use super::texts::ServedTexts;
-use super::{ServeState, busy, current};
+use super::{ServeState, busy, current, rights};
 use crate::clients::postgres::{PgError, classify};
 
 /// The SQLSTATE of a statement that is cancelled because it takes too long.
 const QUERY_CANCELED: &str = "57014";
+/// The SQLSTATE of a statement for which the role lacks a right.
+const INSUFFICIENT_PRIVILEGE: &str = "42501";
 
 /// A job that needs a connection.
 #[derive(Debug)]
@@ -95,10 +97,15 @@ async fn perform_for(
                 shared.pool.renew(taken).await.map_err(|error| Box::new(no_connection(shared, &error)))?;
             done = job.perform(&mut taken, &shared.texts[at], &mut places).await;
         }
+        let may_not = done.as_ref().err().and_then(PgError::sqlstate) == Some(INSUFFICIENT_PRIVILEGE);
+        let is_told = may_not && rights::say_unreadable(&taken.reader, &shared.texts[at]).await;
         if !done.as_ref().err().is_some_and(is_lost) {
             shared.pool.put(taken);
         }
-        let done = done.map_err(|error| Box::new(failed(&error, &shared.texts[at])))?;
+        let done = match done {
+            Err(error) => return Err(Box::new(failed(&error, &shared.texts[at], is_told))),
+            Ok(done) => done,
+        };
         *shared.places[at].lock().unwrap_or_else(PoisonError::into_inner) = places;
         Ok(done)
     });
@@ -140,12 +147,21 @@ pub(super) fn nothing(texts: &ServedTexts) -> Response {
     busy(&format!("nothing of {name} that can be served is loaded yet: `merganser run {name}` loads it"), 30)
 }
 
-fn failed(error: &PgError, texts: &ServedTexts) -> Response {
+/// `is_told`: the log says already why.
+fn failed(error: &PgError, texts: &ServedTexts, is_told: bool) -> Response {
     if current::is_missing(error) {
         return nothing(texts);
     }
     if error.sqlstate() == Some(QUERY_CANCELED) {
         return busy("the answer took too long: ask for fewer days, or a smaller radius", 5);
+    }
+    if error.sqlstate() == Some(INSUFFICIENT_PRIVILEGE) {
+        if !is_told {
+            // It names a table or a schema, and no value.
+            tracing::warn!("questions about {} cannot be answered: {error}", texts.dataset.name);
+        }
+        let why = format!("{} cannot be read now: the server's log says why", texts.dataset.name);
+        return busy(&why, 30);
     }
     // What the server says of a statement may hold a value of it.
     let sqlstate = error.sqlstate().unwrap_or("none");

@@ -18,6 +18,7 @@ mod places;
 mod pool;
 mod question;
 mod reply;
+mod rights;
 mod snapshot;
 mod texts;
 mod totals;
@@ -270,7 +271,8 @@ async fn datasets(shared: &Arc<ServeState>) -> Response {
             "min_count": texts.min_count,
         }));
     }
-    match unasked.filter(|_| all.is_empty()) {
+    // A dataset that could not be asked is not one of which nothing is loaded.
+    match unasked.filter(|_| all.iter().all(|known| known["run_id"].is_null())) {
         Some(response) => *response,
         None => json(StatusCode::OK, &all),
     }

@@ -65,4 +65,13 @@ impl ServedTexts {
             }),
         })
     }
+
+    /// The tables without which no question is answered. Where packed ones may not be read, these say the same.
+    pub fn needed(&self) -> Vec<&'static str> {
+        let Served { places, place_days, zone_days, days, atoms, .. } = self.served;
+        match self.min_count {
+            0 => vec![places, days, place_days, zone_days],
+            _ => vec![places, days, atoms],
+        }
+    }
 }

@@ -112,6 +112,32 @@ async fn where_packed_rows_may_not_be_read_the_others_say_the_same() {
 }
 
 #[tokio::test]
+async fn a_table_that_may_not_be_read_is_named_in_the_log_with_its_grant_and_not_to_clients() {
+    let pipeline = loaded("serve granted little", "500", "50").await;
+    let postcode = pipeline.one("select min(postcode) from datapoint_places").await;
+    let grants = "create role \"little reader\" login;
+        grant usage on schema public, etl to \"little reader\";
+        grant select on all tables in schema public, etl to \"little reader\";
+        revoke select on datapoint_places, datapoint_days from \"little reader\"";
+    pipeline.execute(grants).await;
+    let url = pipeline.database.url_as("little%20reader");
+    let serving = Serving::start(&url, &[]).await.ready().await;
+    for path in [format!("/api/{postcode}/2013-01-20"), "/api/datasets".into()] {
+        let refused = serving.get(&path).await;
+        assert_eq!(refused.status, 503, "{refused:?}");
+        assert!(!refused.body.contains("datapoint_"), "{refused:?}");
+    }
+    let said = serving.get(&format!("/api/{postcode}/2013-01-20")).await.json();
+    assert_eq!(said["error"], "datapoints cannot be read now: the server's log says why");
+    let log = serving.stop().await.1;
+    let grant = "grant select on public.datapoint_days, public.datapoint_places to \"little reader\"";
+    // At the start, for each question, and for the list of datasets.
+    assert_eq!(log.matches(grant).count(), 4, "{log}");
+    // Of what is granted nothing is said.
+    assert!(!log.contains("may not read oca") && !log.contains("datapoint_atoms"), "{log}");
+}
+
+#[tokio::test]
 async fn outlines_of_zones_are_served_and_what_is_none_stops_the_server() {
     let pipeline = crate::support::pipeline::Pipeline::new("serve outlines").await;
     let url = pipeline.database.url();
