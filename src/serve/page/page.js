@@ -57,7 +57,9 @@ function row(cells) {
   return line;
 }
 
-const counted = (value) => (value === null ? 'not known' : number.format(value));
+// What is known and would tell of few is not shown.
+const counted = (value) => (value !== null ? number.format(value) : dataset().min_count ? 'not shown' : 'not known');
+const some = (count, one, several) => `${number.format(count)} ${count === 1 ? one : several}`;
 
 function change(total, delta) {
   if (delta === null || delta === 0) return '';
@@ -74,17 +76,18 @@ function show(answer, from, to) {
   const total = stats.reduce((sum, stat) => sum + stat.total, 0);
   const delta = stats.reduce((sum, stat) => (sum === null || stat.delta === null ? null : sum + stat.delta), 0);
   const compared = change(total, delta);
-  const counts = `${number.format(total)} ${total === 1 ? one : several}`;
+  const counts = some(total, one, several);
   const within = `within ${number.format(answer.radius_km)} km of ${answer.postcode}`;
   const when = from === to ? day(from) : `${day(from)} to ${day(to)}`;
   const isUnloaded = answer.not_loaded === answer.dates.length;
   at('words').textContent = isUnloaded ? `Nothing is loaded for ${when}.` : answer.stats === null ? noZone(answer, within) : `${counts} ${least ? 'in the zones whose centre lies ' : ''}${within}`
     + `${compared ? `, ${compared} ${before}` : ''}, ${from === to ? `on ${day(from)}` : `from ${day(from)} to ${day(to)}`}`
     + `${answer.as_of ? `, as of ${day(answer.as_of)}` : ''}.`;
-  at('more').textContent = `${number.format(answer.places)} postcodes lie within the radius${isUnloaded || answer.stats === null ? '' : `; ${number.format(answer.points_total)} ${least ? 'zones' : 'of them'} have ${several}`}.${missing(answer)}${late(answer)}${leftOut(answer.suppressed)}`;
+  at('more').textContent = `${some(answer.places, 'postcode lies', 'postcodes lie')} within the radius${isUnloaded || answer.stats === null ? '' : `; ${some(answer.points_total, least ? 'zone has' : 'of them has', least ? 'zones have' : 'of them have')} ${several}`}.${missing(answer)}${late(answer)}${leftOut(answer.suppressed)}`;
   const branches = [...stats].sort((a, b) => a.sbi.localeCompare(b.sbi, 'en', { numeric: true }));
   at('stats').replaceChildren(...branches.map((stat) => row([stat.sbi, number.format(stat.total), counted(stat.delta),
     stat.percentage === null ? '' : signed.format(stat.percentage)])));
+  at('area').textContent = least ? 'Zone' : 'Postcode';
   at('points').replaceChildren(...answer.points.map((point) => row([point.postcode, number.format(point.hits), counted(point.delta)])));
   at('cut').textContent = answer.truncated ? `The first ${number.format(answer.points.length)} of ${number.format(answer.points_total)}.` : '';
   // The days that are offered may be of another run.
@@ -119,11 +122,13 @@ function late({ as_of: last }) {
 
 // Says what was left out so that nobody can be identified.
 function leftOut({ outside, zones, small, cut, undated }) {
-  const beyond = outside ? ` ${number.format(outside)} zones reach into the radius, but have their centre outside it and are not counted.` : '';
-  const whole = beyond + (undated ? ` ${number.format(undated)} numbers are for whole weeks or months: they are in the totals, but in no day.` : '');
-  if (!small && !cut) return whole;
-  return ` Something is left out in ${number.format(zones)} zones: ${number.format(small)} numbers are too small to be shown,`
-    + ` ${number.format(cut)} are for weeks or months that reach beyond these days.${whole}`;
+  const beyond = outside ? ` ${some(outside, 'zone reaches into the radius, but has its centre outside it and is', 'zones reach into the radius, but have their centre outside it and are')} not counted.` : '';
+  const whole = beyond + (undated ? ` ${some(undated, 'number is for a whole week or month: it is', 'numbers are for whole weeks or months: they are')} in the totals, but in no day.` : '');
+  const parts = [
+    small && some(small, 'number is too small', 'numbers are too small') + ' to be shown',
+    cut && some(cut, 'number is for a week or month that reaches', 'numbers are for weeks or months that reach') + ' beyond these days',
+  ].filter(Boolean);
+  return parts.length ? ` Something is left out in ${some(zones, 'zone', 'zones')}: ${parts.join(', ')}.${whole}` : whole;
 }
 
 function bars(timeline, several) {
@@ -206,7 +211,7 @@ function cell(value) {
 
 function offer(answer) {
   const lines = answer.points.map((point) => [point.postcode, point.lat, point.lon, point.hits, point.delta ?? ''].map(cell).join(','));
-  const text = ['postcode,lat,lon,hits,delta', ...lines, ''].join('\r\n');
+  const text = [`${dataset().min_count ? 'zone' : 'postcode'},lat,lon,hits,delta`, ...lines, ''].join('\r\n');
   if (state.csv) URL.revokeObjectURL(state.csv);
   state.csv = URL.createObjectURL(new Blob([text], { type: 'text/csv' }));
   at('csv').href = state.csv;
@@ -323,6 +328,7 @@ async function begin() {
   }
   if (!state.datasets.length) {
     at('wrong').textContent = 'Nothing is loaded yet.';
+    at('hint').hidden = true;
     return;
   }
   form.dataset.replaceChildren(...state.datasets.map((known) => Object.assign(document.createElement('option'),

@@ -25,6 +25,7 @@ for (const address of readFileSync(0, 'utf8').trim().split('\n')) {
     state.layer?.eachLayer((layer) => layer.getTooltip() && layer.openTooltip());
     return {
       wrong: text('wrong'), words: text('words'), more: text('more'), km: text('km'), run: text('run'), timeline: text('timeline'),
+      area: text('area'), before: document.querySelector('#points td:last-child')?.textContent, hint: !document.getElementById('hint').hidden,
       told: !document.getElementById('told').hidden, label: document.querySelector('#timeline svg')?.getAttribute('aria-label'),
       untold: document.querySelectorAll('#timeline .untold').length, bars: document.querySelectorAll('#timeline rect').length,
       images: document.querySelectorAll('#map img').length, datasets: document.querySelectorAll('#dataset option').length,

@@ -70,6 +70,32 @@ async fn the_page_tells_what_the_api_tells_by_keyboard_on_a_phone_and_at_a_desk(
     }
 }
 
+#[tokio::test]
+async fn a_page_of_nothing_asks_for_no_postcode() {
+    let pipeline = Pipeline::new("serve nothing").await;
+    let serving = Serving::start(&pipeline.database.url(), &[]).await.ready().await;
+    let looks = shown(&serving, &["postcode=1011AA"]).await;
+    assert_eq!((&looks[0]["wrong"], &looks[0]["hint"]), (&json!("Nothing is loaded yet."), &json!(false)));
+}
+
+#[tokio::test]
+async fn exact_numbers_are_of_postcodes_and_say_what_they_are_compared_with() {
+    let pipeline = Pipeline::new("serve words").await;
+    put(&pipeline, "places.csv", "postcode,lat,lon,zone\n1011AA,52.37,4.89,a\n1021AA,52.38,4.9,a\n");
+    put_points(&pipeline, "datapoints.csv", "2013-02-04,1,1,1011AA,12,16,1\n2013-02-04,1,1,1021AA,15,,1\n");
+    load(&pipeline, &[]).await.exits(0);
+    let serving = Serving::start(&pipeline.database.url(), &[]).await.ready().await;
+    let day = "from=2013-02-04&to=2013-02-04";
+    let (near, far) =
+        (format!("postcode=1011AA&{day}&radius=0.5"), format!("postcode=1011AA&{day}&radius=5"));
+    let looks = shown(&serving, &[&near, &far]).await;
+    let words = "12 hits within 0.5 km of 1011AA, 25% fewer than what the files compare them with (delta), on February 4, 2013.";
+    assert_eq!(looks[0]["words"], words);
+    assert_eq!(looks[0]["more"], "1 postcode lies within the radius; 1 of them has hits.");
+    assert_eq!(looks[1]["more"], "2 postcodes lie within the radius; 2 of them have hits.");
+    assert_eq!((&looks[1]["area"], &looks[1]["before"]), (&json!("Postcode"), &json!("not known")), "{looks:#?}");
+}
+
 /// What the page shows at each of these addresses.
 async fn shown(serving: &Serving, queries: &[&str]) -> Vec<Value> {
     let addresses: Vec<_> =
@@ -157,9 +183,18 @@ async fn an_address_is_answered_as_it_is_or_it_is_said_why_not() {
     has(zones, "words", "27 hits in the zones whose centre lies within 100 km");
     has(outside, "words", "No zone has its centre within 0.5 km of 1031AA");
     has(outside, "words", "1 km is enough");
-    has(outside, "more", "1 postcodes lie within the radius. 1 zones reach into");
+    has(
+        outside,
+        "more",
+        "1 postcode lies within the radius. 26 of these days are not loaded. 1 zone reaches into",
+    );
+    has(near, "more", "1 postcode lies within the radius; 1 zone has hits.");
+    assert_eq!((&zones["area"], &zones["before"]), (&json!("Zone"), &json!("not shown")), "{zones:#}");
+    let left_out = far["more"].as_str().unwrap();
+    assert!(!left_out.contains(" 0 ") && left_out.contains("numbers are"), "{left_out}");
     assert_eq!(zones["images"], 0, "a name is a text: {zones:#}");
     let csv: Vec<_> = zones["csv"].as_array().unwrap().iter().map(|line| line.as_str().unwrap()).collect();
+    assert_eq!(csv[0], "zone,lat,lon,hits,delta");
     assert_eq!(
         csv[1..],
         ["<img src=x onerror=alert(1)>,52.38,4.9,15,", "\"'=1+\"\"x\"\"\",52.37,4.89,12,"],
