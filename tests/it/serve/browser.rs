@@ -93,7 +93,11 @@ async fn exact_numbers_are_of_postcodes_and_say_what_they_are_compared_with() {
     assert_eq!(looks[0]["words"], words);
     assert_eq!(looks[0]["more"], "1 postcode lies within the radius; 1 of them has hits.");
     assert_eq!(looks[1]["more"], "2 postcodes lie within the radius; 2 of them have hits.");
-    assert_eq!((&looks[1]["area"], &looks[1]["before"]), (&json!("Postcode"), &json!("not known")), "{looks:#?}");
+    assert_eq!(
+        (&looks[1]["area"], &looks[1]["before"]),
+        (&json!("Postcode"), &json!("not known")),
+        "{looks:#?}"
+    );
 }
 
 /// What the page shows at each of these addresses.
