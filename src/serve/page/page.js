@@ -76,14 +76,15 @@ function show(answer, from, to) {
   const total = stats.reduce((sum, stat) => sum + stat.total, 0);
   const delta = stats.reduce((sum, stat) => (sum === null || stat.delta === null ? null : sum + stat.delta), 0);
   const compared = change(total, delta);
-  const counts = some(total, one, several);
+  const isWithheld = !total && (answer.suppressed.small || answer.suppressed.cut);
+  const counts = isWithheld ? `No ${several} that may be shown` : some(total, one, several);
   const within = `within ${number.format(answer.radius_km)} km of ${answer.postcode}`;
   const when = from === to ? day(from) : `${day(from)} to ${day(to)}`;
   const isUnloaded = answer.not_loaded === answer.dates.length;
   at('words').textContent = isUnloaded ? `Nothing is loaded for ${when}.` : answer.stats === null ? noZone(answer, within) : `${counts} ${least ? 'in the zones whose centre lies ' : ''}${within}`
     + `${compared ? `, ${compared} ${before}` : ''}, ${from === to ? `on ${day(from)}` : `from ${day(from)} to ${day(to)}`}`
     + `${answer.as_of ? `, as of ${day(answer.as_of)}` : ''}.`;
-  at('more').textContent = `${some(answer.places, 'postcode lies', 'postcodes lie')} within the radius${isUnloaded || answer.stats === null ? '' : `; ${some(answer.points_total, least ? 'zone has' : 'of them has', least ? 'zones have' : 'of them have')} ${several}`}.${missing(answer)}${late(answer)}${leftOut(answer.suppressed)}`;
+  at('more').textContent = `${some(answer.places, 'postcode lies', 'postcodes lie')} within the radius${isUnloaded || answer.stats === null ? '' : `; ${some(answer.points_total, least ? 'zone has' : 'of them has', least ? 'zones have' : 'of them have')} ${several}${least ? ' that may be shown' : ''}`}.${missing(answer)}${late(answer)}${leftOut(answer.suppressed)}`;
   const branches = [...stats].sort((a, b) => a.sbi.localeCompare(b.sbi, 'en', { numeric: true }));
   at('stats').replaceChildren(...branches.map((stat) => row([stat.sbi, number.format(stat.total), counted(stat.delta),
     stat.percentage === null ? '' : signed.format(stat.percentage)])));

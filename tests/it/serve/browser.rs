@@ -192,10 +192,11 @@ async fn an_address_is_answered_as_it_is_or_it_is_said_why_not() {
         "more",
         "1 postcode lies within the radius. 26 of these days are not loaded. 1 zone reaches into",
     );
-    has(near, "more", "1 postcode lies within the radius; 1 zone has hits.");
+    has(near, "more", "1 postcode lies within the radius; 1 zone has hits that may be shown.");
     assert_eq!((&zones["area"], &zones["before"]), (&json!("Zone"), &json!("not shown")), "{zones:#}");
     let left_out = far["more"].as_str().unwrap();
-    assert!(!left_out.contains(" 0 ") && left_out.contains("numbers are"), "{left_out}");
+    assert!(!left_out.contains(" 0 numbers") && left_out.contains("numbers are too small"), "{left_out}");
+    has(far, "words", "No filings that may be shown in the zones");
     assert_eq!(zones["images"], 0, "a name is a text: {zones:#}");
     let csv: Vec<_> = zones["csv"].as_array().unwrap().iter().map(|line| line.as_str().unwrap()).collect();
     assert_eq!(csv[0], "zone,lat,lon,hits,delta");
