@@ -7,7 +7,8 @@
 insert into failed
 select
     points.record_no,
-    null as record_id,
+    -- Another file may replace the day, which settles the line.
+    cast(points.date as varchar) || ' line ' || (points.record_no & 4294967295) as record_id,
     0 as offset_bytes,
     'datapoints' as table_name,
     'postcode' as field,
@@ -22,11 +23,11 @@ from datapoints as points
 where points.postcode not in (select postcode from datapoint_places_now)
 order by points.record_no;
 
--- It is unknown which of two new files is right, so the day stays as it is. Among files that are read again, the later name is
--- right.
+-- It is unknown which of two new files is right, so the day stays as it is. Among files that are read again, the one that was posted
+-- later is right.
 insert into failed
 with told as (
-    select records.record_no, records.record_id, files.file_no, files.order_key as name
+    select records.record_no, records.record_id, files.file_no, regexp_replace(files.order_key, '^posted [0-9]+ ', '') as name
     from records join files on files.file_no = records.record_no >> 32
 )
 select

@@ -6,7 +6,8 @@
 --          :"images".:"before_datapoint_places" and :undo_no, for places as they were.
 -- Outputs: pg_temp.plan, one row a day: record_id (a date), action (load or superseded), part_id, ordinal and order_key of the
 --          winning record, is_newly_sealed, has_data, is_known and is_changed (never: no day is deleted for ever, and nothing is
---          kept beside it), told_by (another file that is as new, which is an error) and name; the parts of the months; datapoint_places up to date; pg_temp.moved, the postcodes whose zone is
+--          kept beside it), told_by (another file that is as new, which is an error), name and held_order_key (of the file that production holds afterwards); failed lines of days that a later
+--          file holds, settled; the parts of the months; datapoint_places up to date; pg_temp.moved, the postcodes whose zone is
 --          another one now, or none; pg_temp.counted, how many rows of the places had to change, and did.
 create temp table plan on commit drop as
 with seen as (
@@ -67,14 +68,36 @@ select
     told_by,
     name,
     case
-        -- A new file replaces existing days. Among files that are read again, the later name wins.
+        -- A new file replaces existing days. Among files that are read again, the one that was posted later wins: its order key is the
+        -- higher one.
         when kind = 'run' or :'overwrite_newer'::boolean then 'load'
         when known_order_key collate "C" > order_key then 'superseded'
         else 'load'
-    end as action
+    end as action,
+    case
+        when kind = 'run' or :'overwrite_newer'::boolean or known_order_key is null then order_key
+        else greatest(order_key, known_order_key collate "C")
+    end as held_order_key
 from known;
 
 analyze pg_temp.plan;
+
+-- A day settles the lines that failed in it in files that were posted before the one that production holds now: nothing that is read
+-- again can load them any more.
+update :"ledger".failed_records as failed
+set resolved_by = :'run_id', resolved_at = now(), resolution = 'superseded'
+from pg_temp.plan
+cross join :"ledger".parts as file
+cross join :"ledger".runs as run
+where failed.resolved_at is null
+    and failed.table_name = 'datapoints'
+    and split_part(failed.record_id, ' ', 1) = plan.record_id::text
+    and file.part_id = failed.part_id
+    and run.run_id = failed.run_id
+    and run.dataset = 'datapoints'
+    and run.target_schema = :'schema'
+    and not run.dry_run
+    and file.order_key collate "C" < plan.held_order_key;
 
 create temp table counted (table_name text, change text, expected bigint, found bigint) on commit drop;
 

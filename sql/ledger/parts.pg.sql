@@ -17,6 +17,15 @@ set batch = excluded.batch, sha256 = excluded.sha256, size_bytes = excluded.size
 where parts.status = 'archived'
 returning part_id;
 
+-- part: order_keys  (statement)
+-- Purpose: how files counted when they were last taken in, whatever came of it: what is read again keeps its place among the others.
+-- Inputs:  $1 dataset, $2 target schema; :"ledger".
+-- Outputs: name, order_key, part_id; the highest part_id is of the newest.
+select distinct on (parts.name) parts.name, parts.order_key, parts.part_id
+from :"ledger".parts join :"ledger".runs using (run_id)
+where runs.dataset = $1 and runs.target_schema = $2 and not runs.dry_run
+order by parts.name, parts.part_id desc;
+
 -- part: add_archived  (statement)
 -- Purpose: enter an answer that is in the archive and that no run has taken in yet.
 -- Inputs:  $1 run_id, $2 name, $3 its source, $4 sha256, $5 size, $6 the day of the answer, as text, $7 order key, $8 what

@@ -1,5 +1,7 @@
 //! Files in the ledger: which are known, which are taken, and which runs they belong to.
 
+use std::collections::HashMap;
+
 use jiff::Timestamp;
 use serde_json::json;
 use tokio_postgres::types::ToSql;
@@ -38,6 +40,18 @@ impl Ledger {
             })
         });
         Ok(known.collect::<Result<_, tokio_postgres::Error>>().map_err(decode)?)
+    }
+
+    /// How each file counted when it was last taken in, by name, and the number of the newest.
+    pub async fn order_keys(&self) -> Result<(HashMap<String, String>, i64), Cause> {
+        let values: [&(dyn ToSql + Sync); 2] = [&self.dataset, &self.database.schema];
+        let rows = self.all("read the order of files", sql::LEDGER_ORDER_KEYS, &values).await?;
+        let (mut keys, mut newest) = (HashMap::new(), 0);
+        for row in &rows {
+            keys.insert(row.try_get(0).map_err(decode)?, row.try_get(1).map_err(decode)?);
+            newest = i64::max(newest, row.try_get(2).map_err(decode)?);
+        }
+        Ok((keys, newest))
     }
 
     /// Records that a file is taken; returns its part_id.

@@ -5,6 +5,7 @@
 mod again;
 mod asked;
 mod done;
+mod posted;
 mod together;
 
 use jiff::Timestamp;
@@ -153,6 +154,9 @@ pub async fn select(context: &RunContext, gathered: Option<&Gathered>) -> Result
     if let Some(all) = all.filter(|_| !files.is_empty() && !is_compared) {
         // All of them, because one is taken.
         files = all;
+    }
+    if context.dataset().counts_as_posted {
+        posted::place(context, &mut files).await?;
     }
     if !matches!(context.selection(), Selection::New) {
         // The archive's own times do not show when the sender posted the files.

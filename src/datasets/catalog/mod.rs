@@ -57,6 +57,7 @@ pub const CATALOG: Dataset = Dataset {
     notice: None,
     served: None,
     has_sheets: true,
+    counts_as_posted: false,
     has_demo: true,
     inputs: &[],
 };

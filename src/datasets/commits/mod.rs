@@ -110,6 +110,7 @@ pub const COMMITS: Dataset = Dataset {
     notice: None,
     served: None,
     has_sheets: false,
+    counts_as_posted: false,
     has_demo: true,
     inputs: &[],
 };

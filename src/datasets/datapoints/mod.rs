@@ -67,6 +67,7 @@ pub const DATAPOINTS: Dataset = Dataset {
     dictionary: dictionary::DICTIONARY,
     map: None,
     has_sheets: false,
+    counts_as_posted: true,
     has_demo: true,
     inputs: &[],
     served: Some(&SERVED),

@@ -145,7 +145,7 @@ fn fail(
     parsed.records_failed += 1;
     let known = !flaw.field.is_empty();
     sink.failed(FailedRecord {
-        record_id: None,
+        record_id: (table == POINTS.name).then(|| line_of_day(lines)).flatten(),
         ordinal: lines.line(),
         offset_bytes: lines.offset_bytes(),
         table: Some(table),
@@ -155,6 +155,13 @@ fn fail(
         suggestion: None,
         fragment: input.limits.fragment(&lines.text()),
     })
+}
+
+/// What a line is known by if its day can be read: the day, which another file may replace, and its number.
+fn line_of_day(lines: &PointLines) -> Option<String> {
+    let is_misfit = lines.misfit().is_some();
+    let day = lines.cell(0).filter(|_| !is_misfit).and_then(point::day)?;
+    Some(format!("{day} line {}", lines.line()))
 }
 
 /// Collects points for a batch.

@@ -71,7 +71,7 @@ impl DataPoint {
 }
 
 /// A day in the form YYYY-MM-DD.
-fn day(text: &str) -> Option<Date> {
+pub(super) fn day(text: &str) -> Option<Date> {
     let is_plain = text.len() == 10 && text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-');
     // PostgreSQL has no year 0.
     text.parse().ok().filter(|day: &Date| is_plain && day.year() > 0)

@@ -70,6 +70,7 @@ pub const METRICS: Dataset = Dataset {
     notice: None,
     served: None,
     has_sheets: false,
+    counts_as_posted: false,
     has_demo: true,
     inputs: &[TableInput {
         name: INPUT,

@@ -75,6 +75,7 @@ pub const NASS: Dataset = Dataset {
     forms: &[PublishedForm::Csv, PublishedForm::Parquet],
     notice: Some("This product uses the NASS API but is not endorsed or certified by NASS."),
     has_sheets: false,
+    counts_as_posted: false,
     has_demo: true,
     inputs: &[],
 };

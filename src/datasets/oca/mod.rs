@@ -127,6 +127,7 @@ pub const OCA: Dataset = Dataset {
     forms: &[PublishedForm::Csv],
     notice: None,
     has_sheets: false,
+    counts_as_posted: false,
     has_demo: true,
     inputs: &[],
 };

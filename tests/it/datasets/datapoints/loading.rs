@@ -2,7 +2,7 @@
 
 use std::io::Write as _;
 
-use super::world::{HEADER, days, load, put, put_points, rollups_follow, sample, with_places};
+use super::world::{HEADER, PLACES, days, load, put, put_points, rollups_follow, sample, with_places};
 use crate::support::pipeline::Pipeline;
 
 #[tokio::test]
@@ -80,7 +80,7 @@ async fn a_file_replaces_the_days_that_occur_in_it_and_no_other() {
 }
 
 #[tokio::test]
-async fn on_a_replay_the_later_name_wins() {
+async fn on_a_replay_what_was_posted_later_wins() {
     let pipeline = with_places("points replay").await;
     put_points(&pipeline, "datapoints-1.csv", "2013-01-01,1,1,1011AA,1,1,1\n2013-01-02,1,1,1011AA,1,1,1\n");
     load(&pipeline, &[]).await.exits(0);
@@ -97,6 +97,50 @@ async fn on_a_replay_the_later_name_wins() {
         assert_eq!(days(&pipeline).await, "2013-01-01 1, 2013-01-02 2", "{}", again.stderr);
         rollups_follow(&pipeline).await;
     }
+}
+
+#[tokio::test]
+async fn a_correction_stays_whatever_is_read_again_and_whatever_its_name_is() {
+    let pipeline = with_places("points corrected").await;
+    let month = "2013-05-11,1,1,1011AA,1,1,1\n2013-05-12,1,1,1011AA,1,1,1\n2013-05-12,1,1,1011AA,many,1,1\n\
+                 2013-05-13,1,1,1011AA,1,1,1\n2013-05-13,1,1,9999ZZ,8,1,1\n";
+    put_points(&pipeline, "datapoints-2013-05.csv", month);
+    load(&pipeline, &["--max-failures", "100%"]).await;
+    let open = "select coalesce(string_agg(failed.record_id, ', ' order by ordinal), '')
+        from etl.failed_records as failed where resolved_at is null";
+    assert_eq!(pipeline.one(open).await, "2013-05-12 line 4, 2013-05-13 line 6");
+    // By its name it comes first.
+    put_points(&pipeline, "datapoints-2013-05-12-fixed.csv", "2013-05-12,1,1,1011AA,7,1,1\n");
+    load(&pipeline, &[]).await.exits(0);
+    let right = "2013-05-11 1, 2013-05-12 7, 2013-05-13 1";
+    assert_eq!(days(&pipeline).await, right);
+    assert_eq!(pipeline.one(open).await, "2013-05-13 line 6", "the day has another file");
+    put(&pipeline, "places.csv", format!("{PLACES}9999ZZ,52,4,999\n"));
+    load(&pipeline, &[]).await.exits(0);
+    pipeline.other(&["retry", "datapoints", "--max-failures", "100%"]).await;
+    let right = right.replace("13 1", "13 9");
+    assert_eq!(days(&pipeline).await, right, "what failed is loaded, and the correction stays");
+    assert_eq!(pipeline.one(open).await, "", "the line that fails again is of a day that has another file");
+    for (glob, extra) in [("datapoints-2013-05.csv", &[][..]), ("*", &[]), ("*", &["--batch-mib", "1"])] {
+        let words = ["reprocess", "datapoints", glob, "--force", "--max-failures", "100%"];
+        pipeline.other(&[&words, extra].concat()).await;
+        assert_eq!(days(&pipeline).await, right, "{glob} {extra:?}");
+        rollups_follow(&pipeline).await;
+    }
+    // The archive alone gives what the runs gave.
+    pipeline
+        .execute("delete from etl.record_origins; truncate datapoint_days, datapoints, datapoint_place_days, datapoint_zone_days")
+        .await;
+    let all = ["reprocess", "datapoints", "*", "--force", "--max-failures", "100%", "--allow", "drop"];
+    pipeline.other(&all).await;
+    assert_eq!(days(&pipeline).await, right);
+    // Somebody may ask for the earlier file, and the one who asks for all gets the order of the runs.
+    let earlier =
+        [&["reprocess", "datapoints", "datapoints-2013-05.csv", "--overwrite-newer"][..], &all[3..]].concat();
+    pipeline.other(&earlier).await;
+    assert_eq!(days(&pipeline).await, right.replace("12 7", "12 1"));
+    pipeline.other(&all).await;
+    assert_eq!(days(&pipeline).await, right);
 }
 
 #[tokio::test]

@@ -69,6 +69,7 @@ pub const RATES: Dataset = Dataset {
     forms: &[PublishedForm::Csv],
     notice: None,
     has_sheets: false,
+    counts_as_posted: false,
     has_demo: false,
     inputs: &[],
 };
