@@ -8,7 +8,7 @@ use crate::sql;
 
 /// Tables that the role may not read.
 #[derive(Debug)]
-pub(super) struct Unreadable {
+pub(super) struct MissingGrant {
     /// Their names.
     pub tables: String,
     /// The statement that grants them.
@@ -22,9 +22,9 @@ pub(super) async fn unreadable(
     statement: &(impl ToStatement + ?Sized),
     tables: &[&str],
     schema: &str,
-) -> Result<Option<Unreadable>, tokio_postgres::Error> {
+) -> Result<Option<MissingGrant>, tokio_postgres::Error> {
     let row = reader.connection.query_opt(statement, &[&tables, &schema]).await?;
-    row.map(|row| Ok(Unreadable { tables: row.try_get(0)?, remedy: row.try_get(1)? })).transpose()
+    row.map(|row| Ok(MissingGrant { tables: row.try_get(0)?, remedy: row.try_get(1)? })).transpose()
 }
 
 /// Says in the log which tables are missing to answer questions about a dataset. Returns whether any is.
@@ -33,7 +33,7 @@ pub(super) async fn say_unreadable(reader: &PoolReader, texts: &ServedTexts) -> 
     else {
         return false;
     };
-    let (name, Unreadable { tables, remedy }) = (texts.dataset.name, found);
+    let (name, MissingGrant { tables, remedy }) = (texts.dataset.name, found);
     tracing::warn!(
         "questions about {name} cannot be answered, because this role may not read {tables}. Next: `{remedy}`, unless \
          nobody is to ask about it"
