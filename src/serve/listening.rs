@@ -17,7 +17,8 @@ use tokio::time::{Instant, Sleep, sleep, timeout};
 
 /// The most clients at once.
 const CLIENTS: usize = 1_024;
-/// The most bytes in the head of a request; a larger one is refused with 431.
+/// The bytes of a request's head that are read before it must have ended; up to twice as many may have come by then. What is larger is
+/// refused with 431.
 const HEAD_BYTES: usize = 64 << 10;
 /// How long a client may take to send a head, and how long it may go without taking any part of an answer.
 const HEAD_LIMIT: Duration = Duration::from_secs(10);

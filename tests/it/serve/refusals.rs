@@ -60,13 +60,22 @@ async fn each_fault_has_a_sentence_and_a_field() {
         )
         .await;
     assert_eq!((posted.status, posted.json()["field"].clone()), (405, "method".into()));
-    let long = format!("X-Long: {}\r\n", "x".repeat(1 << 20));
-    assert_eq!(serving.get_with(&good, &long).await.status, 431);
+    let long = |bytes: usize| format!("X-Long: {}\r\n", "x".repeat(bytes));
+    for (head, status) in [
+        (long(60 << 10), 200),
+        (long(129 << 10), 431),
+        (long(1 << 20), 431),
+        ("X: y\r\n".repeat(90), 200),
+        ("X: y\r\n".repeat(101), 431),
+    ] {
+        assert_eq!(serving.get_with(&good, &head).await.status, status, "{} bytes", head.len());
+    }
+    assert_eq!(serving.get(&format!("{good}?sbi={}", "x".repeat(66_000))).await.status, 414);
     assert_eq!(serving.send(b"\x00\x01\x02 nonsense\r\n\r\n").await.status, 400);
     let health = serving.get("/healthz").await;
     assert_eq!((health.status, health.body.as_str()), (200, "ok\n"));
     let metrics = serving.get("/metrics").await;
-    assert!(metrics.body.contains("merganser_serve_responses_total{status=\"200\"} 2\n"), "{}", metrics.body);
+    assert!(metrics.body.contains("merganser_serve_responses_total{status=\"200\"} 4\n"), "{}", metrics.body);
     assert!(metrics.body.contains("merganser_serve_responses_total{status=\"500\"} 0\n"), "{}", metrics.body);
     assert!(metrics.body.contains("merganser_serve_responses_total{status=\"405\"} 1\n"), "{}", metrics.body);
     assert!(metrics.body.contains("merganser_serve_responses_total{status=\"404\"} 6\n"), "{}", metrics.body);
