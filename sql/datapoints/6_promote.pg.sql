@@ -83,9 +83,10 @@ from known;
 analyze pg_temp.plan;
 
 -- A day settles the lines that failed in it in files that were posted before the one that production holds now: nothing that is read
--- again can load them any more.
+-- again can load them any more. A file that is loaded again settles its lines that did not fail again (those that did are closed before).
 update :"ledger".failed_records as failed
-set resolved_by = :'run_id', resolved_at = now(), resolution = 'superseded'
+set resolved_by = :'run_id', resolved_at = now(),
+    resolution = case when file.order_key collate "C" < plan.held_order_key then 'superseded' else 'loaded' end
 from pg_temp.plan
 cross join :"ledger".parts as file
 cross join :"ledger".runs as run
@@ -97,7 +98,16 @@ where failed.resolved_at is null
     and run.dataset = 'datapoints'
     and run.target_schema = :'schema'
     and not run.dry_run
-    and file.order_key collate "C" < plan.held_order_key;
+    and (
+        file.order_key collate "C" < plan.held_order_key
+        or plan.action = 'load'
+        and failed.run_id <> :'run_id'
+        and exists (
+            select
+            from :"ledger".parts as own
+            where own.part_id = plan.part_id and own.name = file.name and own.sha256 = file.sha256
+        )
+    );
 
 create temp table counted (table_name text, change text, expected bigint, found bigint) on commit drop;
 
@@ -147,14 +157,38 @@ end
 $$;
 
 -- If a line of places.csv could not be read, it may be the line of any place, so places that the file does not name are kept.
-insert into :"staging".datapoint_places (postcode, lat, lon, zone)
-select postcode, lat, lon, zone
-from :"schema".datapoint_places as places
-where exists (select from :"staging".datapoint_places)
-    and exists (
-        select from :"ledger".failed_records where run_id = :'run_id' and table_name = 'datapoint_places'
-    )
-    and not exists (select from :"staging".datapoint_places as staged where staged.postcode = places.postcode);
+create temp table unnamed on commit drop as
+with unread as (
+    select count(*) as lines
+    from :"ledger".failed_records
+    where run_id = :'run_id' and table_name = 'datapoint_places'
+),
+kept as (
+    insert into :"staging".datapoint_places (postcode, lat, lon, zone)
+    select postcode, lat, lon, zone
+    from :"schema".datapoint_places as places
+    where exists (select from :"staging".datapoint_places)
+        and (select lines from unread) > 0
+        and not exists (select from :"staging".datapoint_places as staged where staged.postcode = places.postcode)
+    returning 1
+)
+select unread.lines, (select count(*) from kept) as kept from unread;
+
+do $$
+declare
+    unnamed record;
+begin
+    for unnamed in select * from pg_temp.unnamed where kept > 0
+    loop
+        raise warning using errcode = 'MG001', message = format(
+            'places.csv does not name %s known %s. No place was removed, because %s of it failed. Next: correct the file and run again',
+            unnamed.kept,
+            case unnamed.kept when 1 then 'place' else 'places' end,
+            case unnamed.lines when 1 then '1 line' else unnamed.lines || ' lines' end
+        );
+    end loop;
+end
+$$;
 
 create temp table moved on commit drop as
 select coalesce(new.postcode, old.postcode) as postcode, new.zone

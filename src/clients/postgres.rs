@@ -28,6 +28,8 @@ use watch::SessionId;
 use crate::sql;
 pub use watch::Watch;
 
+/// The SQLSTATE of warnings of our scripts for people. Those of the server itself are for looking into things.
+const SAID_BY_SCRIPT: &str = "MG001";
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 const USER_TIMEOUT: Duration = Duration::from_secs(60);
@@ -252,7 +254,12 @@ where
         match message {
             Ok(AsyncMessage::Notice(notice)) => {
                 let notice = ServerError::from(&notice);
-                tracing::debug!(severity = notice.severity, code = notice.code, "{}", notice.message);
+                match notice.code == SAID_BY_SCRIPT {
+                    true => tracing::warn!("{}", notice.message),
+                    false => {
+                        tracing::debug!(severity = notice.severity, code = notice.code, "{}", notice.message)
+                    }
+                }
             }
             Ok(AsyncMessage::Notification(_)) => bell.notify_one(),
             Ok(_) => {}

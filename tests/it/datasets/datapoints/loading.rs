@@ -178,7 +178,9 @@ async fn where_a_place_moves_to_another_zone_the_rollups_follow() {
         "places.csv",
         "postcode,lat,lon,zone\n1011AB,52.371,4.891,102\n1021AA,52.38,4.9,102\n1031AA,52,4,103\n",
     );
-    load(&pipeline, &[]).await.exits(0);
+    let run = load(&pipeline, &[]).await.exits(0);
+    assert_eq!(run.stderr.matches("no longer names").count(), 1, "{}", run.stderr);
+    run.says("places.csv no longer names 1 known place: the hits there (1, on 1 day) stay in the tables and are not served.");
     assert_eq!(pipeline.one(zones).await, "102 6");
     rollups_follow(&pipeline).await;
     let change = "select concat_ws(' ', inserted, replaced, deleted) from etl.table_changes join etl.runs using (run_id)

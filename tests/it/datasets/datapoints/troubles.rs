@@ -214,7 +214,9 @@ async fn places_that_cannot_be_taken_are_failed_records() {
     assert_eq!(days(&pipeline).await, "2013-01-02 1");
     // A line that cannot be read does not remove a known place.
     put(&pipeline, "places.csv", "zone,lat,lon,postcode\n1,52,x,1011AA\n2,52,4,1011AE\n");
-    load(&pipeline, &["--max-failures", "100%"]).await;
+    load(&pipeline, &["--max-failures", "100%"])
+        .await
+        .says("places.csv does not name 1 known place. No place was removed, because 1 line of it failed.");
     assert_eq!(
         pipeline.column("select postcode from datapoint_places order by 1").await,
         ["1011AA", "1011AE"]
