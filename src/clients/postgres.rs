@@ -254,11 +254,10 @@ where
         match message {
             Ok(AsyncMessage::Notice(notice)) => {
                 let notice = ServerError::from(&notice);
-                match notice.code == SAID_BY_SCRIPT {
-                    true => tracing::warn!("{}", notice.message),
-                    false => {
-                        tracing::debug!(severity = notice.severity, code = notice.code, "{}", notice.message)
-                    }
+                if notice.code == SAID_BY_SCRIPT {
+                    tracing::warn!("{}", notice.message);
+                } else {
+                    tracing::debug!(severity = notice.severity, code = notice.code, "{}", notice.message);
                 }
             }
             Ok(AsyncMessage::Notification(_)) => bell.notify_one(),
