@@ -168,7 +168,11 @@ impl Parser<'_> {
             Err(flaw) => (flaw, None),
             Ok(texts) => match self.cells(&texts) {
                 Ok((cells, record_id)) => return Ok(self.writer.add(place, &record_id, &cells, sink)?),
-                Err(flaw) => (flaw, Some(self.record_id(&texts))),
+                // Which row is meant by a key that cannot be read, nobody knows. One that was not asked for means none.
+                Err(flaw) if is_key_readable(&texts) || self.broken(&texts).is_some() => {
+                    (flaw, Some(self.record_id(&texts)))
+                }
+                Err(flaw) => (flaw, None),
             },
         };
         self.parsed.records_failed += 1;
@@ -191,7 +195,10 @@ impl Parser<'_> {
     /// Whether a line is wanted, if the file holds more. A line that cannot be judged is.
     fn is_wanted(&self, record: &ByteRecord) -> bool {
         match record.len() == self.header.columns {
-            true => self.wanted.iter().all(|(at, test)| test.passes(text_of(record, *at))),
+            true => self.wanted.iter().all(|(at, test)| {
+                let cell = record.get(*at).and_then(text);
+                cell.is_none_or(|cell| test.passes(cell) || !is_readable(&test.column, cell))
+            }),
             false => !self.is_of_other_years(record),
         }
     }
@@ -224,18 +231,24 @@ impl Parser<'_> {
             return Err(flaw(None, "it is too long".into()));
         }
         let cell = |(place, name): (&usize, &'static str)| {
-            let bytes = record.get(*place).unwrap_or_default();
-            let text = std::str::from_utf8(bytes).ok().filter(|text| !text.contains('\0'));
-            text.ok_or_else(|| flaw(Some(name), "it is not text in UTF-8".into()))
+            let cell = text(record.get(*place).unwrap_or_default());
+            cell.ok_or_else(|| flaw(Some(name), "it is not text in UTF-8".into()))
         };
         self.header.places.iter().zip(fields()).map(cell).collect()
     }
 
+    /// The test that says for certain that a record was not asked for, if there is one. A year that cannot be read may be any.
+    fn broken(&self, texts: &[&str]) -> Option<&SliceTest> {
+        let fails = |test: &&SliceTest| {
+            let cell = of(texts, &test.column);
+            !test.passes(cell) && is_readable(&test.column, cell)
+        };
+        self.input.slice?.tests.iter().find(fails)
+    }
+
     /// The cells for the columns of the table, and the record's key.
     fn cells<'r>(&self, texts: &[&'r str]) -> Result<(Vec<Fact<'r>>, String), FactFlaw> {
-        if let Some(slice) = self.input.slice
-            && let Some(test) = slice.broken(|column| of(texts, column))
-        {
+        if let Some(test) = self.broken(texts) {
             let field = fields().find(|name| *name == test.column);
             let value = Some(of(texts, &test.column).to_owned());
             return Err(FactFlaw { field, value, reason: format!("it was not asked for: {test}") });
@@ -316,6 +329,24 @@ fn number<'a>(figure: &Figure) -> Fact<'a> {
 /// The place of a field among the fields.
 fn place(name: &str) -> Option<usize> {
     fields().position(|field| field == name)
+}
+
+/// The text of a cell; `None`: it is none.
+fn text(cell: &[u8]) -> Option<&str> {
+    std::str::from_utf8(cell).ok().filter(|text| !text.contains('\0'))
+}
+
+/// Whether the cell of a field that identifies a record can be read.
+fn is_readable(name: &str, cell: &str) -> bool {
+    match name {
+        "year" => value::year(cell).is_some(),
+        "week_ending" => cell.trim().is_empty() || value::day(cell).is_some(),
+        _ => true,
+    }
+}
+
+fn is_key_readable(texts: &[&str]) -> bool {
+    NATURAL_KEY.iter().all(|name| is_readable(name, of(texts, name)))
 }
 
 /// The cell of a field.

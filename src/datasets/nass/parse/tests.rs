@@ -136,18 +136,20 @@ fn an_answer_and_a_bulk_file_say_the_same() {
 #[test]
 fn a_bad_record_fails_with_its_key_and_the_others_are_taken() {
     let cases = [
-        (LINE.replace("1,161.2", "many"), Some("Value")),
-        (LINE.replace("\"0.6\"", "\"x\""), Some("CV (%)")),
-        (LINE.replace("\"2012\"", "\"12\""), Some("year")),
-        (LINE.replace("2012-12-31 00:00:00", "soon"), Some("load_time")),
-        (LINE.replace(",\"0.6\"", ""), None),
+        (LINE.replace("1,161.2", "many"), Some("Value"), true),
+        (LINE.replace("\"0.6\"", "\"x\""), Some("CV (%)"), true),
+        (LINE.replace("2012-12-31 00:00:00", "soon"), Some("load_time"), true),
+        // The key itself cannot be read, so nobody knows which row it is.
+        (LINE.replace("\"2012\"", "\"12\""), Some("year"), false),
+        (LINE.replace("\"YEAR\",\"\"", "\"YEAR\",\"2012-13-45\""), Some("week_ending"), false),
+        (LINE.replace(",\"0.6\"", ""), None, false),
     ];
-    for (line, field) in cases {
+    for (line, field, has_key) in cases {
         let (parsed, taken) = read(answer(&[&line, LINE]).as_bytes(), None);
         assert_eq!((parsed.unwrap().records_failed, taken.rows), (1, 1), "{line}");
         let failed = &taken.failed[0];
         assert_eq!((failed.field.as_deref(), failed.ordinal), (field, 1));
-        assert_eq!(failed.record_id.is_some(), field.is_some(), "{}", failed.reason);
+        assert_eq!(failed.record_id.is_some(), has_key, "{}", failed.reason);
         assert!(failed.offset_bytes > 0 && failed.fragment.is_some());
     }
 }
@@ -196,6 +198,38 @@ fn a_line_of_another_length_is_skipped_where_its_year_is_not_wanted() {
     // Without a year, it may be any.
     let broken = LINE.split(",\"VA\"").next().unwrap().to_owned() + "\n";
     let (parsed, taken) = read(bulk(&[&broken]).as_bytes(), Some(&slice("2013", "2015")));
+    assert_eq!((parsed.unwrap().records_failed, taken.failed[0].record_id.is_none()), (1, true));
+}
+
+/// A row would be deleted because the line that holds it cannot be read.
+#[test]
+fn a_line_of_a_bulk_file_fails_where_a_tested_cell_cannot_be_read() {
+    let text = |column: &str, value: &str| SliceTest::text(column, Comparator::In, vec![value.into()]);
+    let year = |how, year: &str| SliceTest::number("year", how, vec![year.into()]);
+    let slice = Slice::default()
+        .and(text("sector_desc", "CROPS"))
+        .and(text("state_alpha", "VA"))
+        .and(year(Comparator::AtLeast, "2010"))
+        .and(year(Comparator::AtMost, "2014"));
+    let with = |line: &str, year: &str| line.replace("\"2012\"", &format!("\"{year}\""));
+    for bad in ["20Z2", "", "12"] {
+        let elsewhere = LINE.replace("\"VA\"", "\"NC\"");
+        let lines = [LINE, &with(LINE, bad), &with(&elsewhere, bad), &with(LINE, "2009")];
+        let (parsed, taken) = read(bulk(&lines).as_bytes(), Some(&slice));
+        let parsed = parsed.unwrap();
+        assert_eq!((parsed.records_seen, parsed.records_failed, taken.rows), (2, 1, 1), "{bad}");
+        let failed = &taken.failed[0];
+        assert_eq!((failed.field.as_deref(), failed.reason.as_str()), (Some("year"), "it is not a year"));
+        assert!(failed.record_id.is_none(), "it may mean any row");
+        // The sector says that it is none of those, and that it is in the wrong file.
+        let other = with(&LINE.replace("\"CROPS\"", "\"ECONOMICS\""), bad);
+        let (parsed, taken) = read(bulk(&[&other]).as_bytes(), Some(&slice));
+        assert_eq!((parsed.unwrap().records_failed, taken.failed[0].record_id.is_some()), (1, true));
+    }
+    let mut bytes = bulk(&[LINE]).into_bytes();
+    let at = bytes.windows(4).position(|window| window == b"\tVA\t").unwrap();
+    bytes[at + 1] = 0xff;
+    let (parsed, taken) = read(&bytes, Some(&slice));
     assert_eq!((parsed.unwrap().records_failed, taken.failed[0].record_id.is_none()), (1, true));
 }
 

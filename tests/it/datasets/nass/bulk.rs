@@ -149,8 +149,8 @@ async fn a_bulk_file_that_is_none_changes_nothing() {
     world.holds(2014..=2015).await;
 }
 
-/// A byte-order mark, small letters, and a line with 38 columns: readable lines are loaded, and the short line is a
-/// failed record.
+/// A byte-order mark, small letters, a line with 38 columns and one whose year cannot be read: readable lines are loaded, and
+/// the others are failed records.
 #[tokio::test]
 async fn a_bulk_file_with_flaws_is_read_but_for_them() {
     let all = records(2014..=2015, 100);
@@ -169,6 +169,14 @@ async fn a_bulk_file_with_flaws_is_read_but_for_them() {
     world.holds(2014..=2015).await;
     let failed = "select ordinal || ' ' || reason from etl.failed_records where resolved_at is null";
     assert_eq!(world.pipeline.one(failed).await, "1 it has 38 columns, and the header has 39");
+    let mut cells: Vec<_> = line.split('\t').collect();
+    for year in ["20Z4", ""] {
+        cells[YEAR] = year;
+        let unreadable = format!("{header}\n{}\n{behind}", cells.join("\t"));
+        world.write_lines("crops", DAY, unreadable.as_bytes());
+        world.by_http(&[]).await.exits(3);
+        world.holds(2014..=2015).await;
+    }
 }
 
 /// Each sector has a file of its own, and not all are of one day. One that is missing is no reason to delete what came of it,
