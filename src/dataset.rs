@@ -6,6 +6,7 @@ pub mod asked;
 pub mod derived;
 pub mod enrichment;
 mod inputs;
+mod kept;
 pub mod links;
 pub mod map;
 mod parsing;
@@ -31,6 +32,7 @@ use served::Served;
 use walked::HistoryFeed;
 
 pub use inputs::TableInput;
+pub use kept::NOT_ARCHIVED;
 pub use parsing::{
     FailedRecord, Limits, Options, ParseError, ParseInput, Parsed, RowBatch, SecretInput, Sink, SinkClosed,
     Unknown, Unseen, WrongOption,

@@ -300,7 +300,7 @@ impl Adopted {
     /// For a person, several lines: what was found, what was done, what to type next.
     pub fn render(&self, dataset: &Dataset) -> String {
         let mut text = String::new();
-        self.render_schema(&mut text, dataset.name);
+        self.render_schema(&mut text, dataset);
         self.render_files(&mut text, dataset);
         if !self.strangers.is_empty() {
             let _ = writeln!(
@@ -317,7 +317,7 @@ impl Adopted {
         text
     }
 
-    fn render_schema(&self, text: &mut String, dataset: &str) {
+    fn render_schema(&self, text: &mut String, dataset: &Dataset) {
         let schema = &self.schema;
         if !self.tables_made.is_empty() {
             let _ = writeln!(text, "Made in schema {schema}: {}.", self.tables_made.join(", "));
@@ -326,7 +326,8 @@ impl Adopted {
             let _ = writeln!(text, "{remark}.");
         }
         if self.is_empty {
-            let _ = writeln!(text, "Schema {schema} has no table of {dataset}: the first run makes them.");
+            let _ =
+                writeln!(text, "Schema {schema} has no table of {}: the first run makes them.", dataset.name);
             return;
         }
         if let Some(finished) = &self.finished {
@@ -348,7 +349,8 @@ impl Adopted {
             }
         }
         if !self.fixed {
-            let _ = writeln!(text, "This adds it, and so does merganser adopt {dataset} --fix:");
+            let typed = dataset.typed();
+            let _ = writeln!(text, "This adds it, and so does merganser adopt {typed} --fix:");
             for (addition, _) in &self.additions {
                 let _ = writeln!(text, "  {}", addition.statement);
             }
@@ -388,7 +390,7 @@ impl Adopted {
                 "Left alone, as newer than anything in the database: {}. The next run takes them from its source; \
                  merganser reprocess {} GLOB takes them from here.",
                 shorten(&self.newer),
-                dataset.name
+                dataset.typed()
             );
         }
     }
@@ -405,7 +407,8 @@ fn shorten(names: &[String]) -> String {
 
 /// `merganser adopt`.
 pub async fn run(args: AdoptArgs, report: &Report) -> Result<Exit, Failure> {
-    let adopted = adopt(AdoptConfig::from_adopt(&args)?, report).await?;
-    say(&adopted.render(args.dataset));
+    let config = AdoptConfig::from_adopt(&args)?;
+    let dataset = config.target.dataset;
+    say(&adopt(config, report).await?.render(dataset));
     Ok(Exit::Done)
 }

@@ -218,7 +218,10 @@ async fn delete_and_verify(
     if let Some(table) = missing.iter().find(|table| !derived.contains(&table.as_str())) {
         return Err(Cause::Refused {
             message: format!("schema {} has no table {table}: nothing to purge there", database.schema),
-            hint: Some(format!("merganser run {} makes the tables; another schema: --schema", dataset.name)),
+            hint: Some(format!(
+                "merganser run {} makes the tables; another schema: --schema",
+                dataset.typed()
+            )),
         });
     }
     // What stands on the tables may swallow a delete, or put a row back: nothing is believed that was not read again.

@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde_json::Value;
 use uuid::Uuid;
 
+use crate::datasets;
 use crate::error::Exit;
 use crate::stages::check::Failures;
 use crate::stages::promote::{Records, Sample, TableChange};
@@ -103,7 +104,7 @@ pub fn render(summary: &Summary) -> String {
         let _ = writeln!(
             text,
             "Next: see that --source is right; merganser check {} says what is there",
-            summary.dataset
+            datasets::typed(summary.dataset)
         );
     }
     if let Some(published) = &summary.published {

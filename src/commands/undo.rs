@@ -204,7 +204,7 @@ fn admit(run: &RunToUndo) -> Result<(), Cause> {
             ),
             hint: Some(format!(
                 "merganser reprocess {} NAME --force --overwrite-newer, with the name of an earlier file",
-                run.dataset
+                datasets::typed(&run.dataset)
             )),
         });
     }
@@ -265,11 +265,9 @@ pub fn render(done: &UndoneRuns) -> String {
         let _ = writeln!(text, "The public files are written again.");
     }
     if undone.files > 0 {
-        let dataset = datasets::typed(done.dataset);
-        let _ = writeln!(
-            text,
-            "No run takes these files again; merganser reprocess {dataset} NAME --force does."
-        );
+        let typed = datasets::typed(done.dataset);
+        let _ =
+            writeln!(text, "No run takes these files again; merganser reprocess {typed} NAME --force does.");
     }
     let _ = writeln!(text, "merganser undo {} brings all of it back.", done.run_id);
     text

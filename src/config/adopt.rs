@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use super::{LoadVia, TargetConfig};
 use crate::cli;
 use crate::clients::store::StoreUrl;
+use crate::datasets::in_table;
 use crate::error::Cause;
 use crate::ledger::entries::Kind;
 
@@ -24,8 +25,13 @@ pub struct AdoptConfig {
 impl AdoptConfig {
     /// Validates the arguments of `merganser adopt`.
     pub fn from_adopt(args: &cli::AdoptArgs) -> Result<Self, Cause> {
-        let what = (Kind::Adopt, args.dataset);
-        let target = TargetConfig::new(what, &args.database, &args.store, LoadVia::Auto)?;
+        let named = args.table.as_deref().map(|named| in_table(args.dataset, named)).transpose();
+        let (schema, dataset) = named.map_err(Cause::usage)?.unwrap_or((None, args.dataset));
+        let what = (Kind::Adopt, dataset);
+        let mut target = TargetConfig::new(what, &args.database, &args.store, LoadVia::Auto)?;
+        if let Some(schema) = schema {
+            target.database.schema = schema;
+        }
         Ok(Self {
             archive: target.archive()?,
             target: TargetConfig { dry_run: args.dry_run, ..target },

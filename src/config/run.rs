@@ -303,7 +303,7 @@ fn has_archive(dataset: &Dataset) -> Result<(), Cause> {
     }
     Err(Cause::Usage {
         message: format!("{} is made from tables of the database, and has no archive", dataset.name),
-        hint: Some(format!("merganser run {} rebuilds it from the tables as they are now", dataset.name)),
+        hint: Some(format!("merganser run {} rebuilds it from the tables as they are now", dataset.typed())),
     })
 }
 

@@ -9,17 +9,27 @@ use crate::dataset::map::MapOf;
 const LONGEST: usize = 40;
 
 impl Dataset {
+    /// How it is typed in a command: with the table that it goes into, if that is another than its own.
+    pub fn typed(&self) -> String {
+        match self.target.trim_end_matches('/') {
+            "" => self.name.to_owned(),
+            table => format!("{} --table {table}", self.family()),
+        }
+    }
+
+    /// Whether it may be loaded into another table than its own: it has one, and nothing is made from it.
+    pub fn fits_another_table(&self) -> bool {
+        let is_of_slices = matches!(self.promotion, Promotion::ReplaceSlices { .. });
+        is_of_slices && self.tables.len() == 1 && self.derived.is_empty()
+    }
+
     /// The same dataset, with another name of its one table. The copy lives as long as the process.
     ///
     /// # Errors
     /// An invalid name, or a dataset of several tables; in words for people.
     pub fn into_table(&'static self, name: &str) -> Result<&'static Dataset, String> {
         let own = match self.tables {
-            [table]
-                if matches!(self.promotion, Promotion::ReplaceSlices { .. }) && self.derived.is_empty() =>
-            {
-                table
-            }
+            [table] if self.fits_another_table() => table,
             _ => return Err(format!("{} has tables of its own", self.name)),
         };
         let is_name = name.starts_with(|c: char| c.is_ascii_lowercase() || c == '_')

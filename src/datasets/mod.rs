@@ -40,12 +40,12 @@ pub fn of_family(dataset: &'static Dataset, name: &str) -> Option<&'static Datas
 
 /// How the dataset with this name is typed for a run; one that is loaded into another table has the name of its family.
 pub fn typed(name: &str) -> String {
-    let typed = ALL.iter().find_map(|dataset| {
-        of_family(dataset, name)?;
-        let table = name.strip_prefix(dataset.name)?.strip_prefix('_')?;
-        Some(format!("{} --table {table}", dataset.name))
-    });
-    typed.unwrap_or_else(|| name.to_owned())
+    known(name).map_or_else(|| name.to_owned(), Dataset::typed)
+}
+
+/// The dataset with this name, or of this family.
+pub fn known(name: &str) -> Option<&'static Dataset> {
+    ALL.iter().find_map(|dataset| of_family(dataset, name))
 }
 
 /// The options of the datasets' own, on every command that processes files.

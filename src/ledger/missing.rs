@@ -38,7 +38,7 @@ impl MissingRecords {
     }
 
     /// The commands that load them again, a line each.
-    pub fn commands(&self, dataset: &str) -> String {
+    pub fn commands(&self, dataset: &Dataset) -> String {
         let named = self.files.iter().take(NAMED);
         let lines: Vec<_> = named.map(|(file, _)| reload(dataset, file)).collect();
         lines.join("\n")
@@ -46,8 +46,11 @@ impl MissingRecords {
 }
 
 /// The command that loads the records of a file again.
-pub fn reload(dataset: &str, file: &str) -> String {
-    format!("merganser reprocess {dataset} '{file}' --force")
+pub fn reload(dataset: &Dataset, file: &str) -> String {
+    match dataset.is_archived(file) {
+        true => format!("merganser reprocess {} '{file}' --force", dataset.typed()),
+        false => dataset.read_again(),
+    }
 }
 
 /// Looks for such records, for `limit` at most; `None`: that was not enough. Of a dataset whose parts replace one another
@@ -88,6 +91,8 @@ pub async fn missing_records(
 mod tests {
     use super::*;
 
+    use crate::datasets::oca::OCA;
+
     #[test]
     fn three_files_are_named() {
         let files = |names: &str| MissingRecords {
@@ -98,7 +103,7 @@ mod tests {
             files("abcde").describe("case"),
             "10 cases (2 of a.zip, 2 of b.zip, 2 of c.zip, the others of 2 other files)"
         );
-        assert_eq!(files("abcde").commands("oca").lines().count(), 3);
-        assert_eq!(files("a").commands("oca"), "merganser reprocess oca 'a.zip' --force");
+        assert_eq!(files("abcde").commands(&OCA).lines().count(), 3);
+        assert_eq!(files("a").commands(&OCA), "merganser reprocess oca 'a.zip' --force");
     }
 }

@@ -8,6 +8,10 @@ use crate::error::Cause;
 pub struct Comparison {
     schema: String,
     dataset: &'static str,
+    /// How the dataset is typed in a command.
+    typed: String,
+    /// Where its rows could go instead, as a clause.
+    elsewhere: &'static str,
     /// How many there must be.
     own: usize,
     /// How many there are.
@@ -76,7 +80,12 @@ impl Comparison {
         columns: &[ColumnPair],
         keys: Vec<Addition>,
     ) -> Self {
-        let mut found = Self { schema: schema.into(), dataset: dataset.name, ..Self::default() };
+        let elsewhere = match dataset.fits_another_table() {
+            true => "choose another --table",
+            false => "name another schema with --schema",
+        };
+        let (typed, name) = (dataset.typed(), dataset.name);
+        let mut found = Self { schema: schema.into(), dataset: name, typed, elsewhere, ..Self::default() };
         for table in dataset.own_tables() {
             found.own += 1;
             if !found.table(table, columns) {
@@ -206,14 +215,14 @@ impl Comparison {
 
     /// Fails if the tables must not be written to, with all reasons in one message.
     pub fn admit(&self) -> Result<(), Cause> {
-        let (schema, dataset) = (&self.schema, self.dataset);
+        let Self { schema, dataset, typed, elsewhere, .. } = self;
         if !self.differences.is_empty() {
             return Err(Cause::Refused {
                 message: format!(
                     "the tables of schema {schema} are not those of {dataset}:\n    {}",
                     self.differences.join("\n    ")
                 ),
-                hint: Some("change the columns, or name another schema with --schema".into()),
+                hint: Some(format!("change the columns, or {elsewhere}")),
             });
         }
         if !self.missing.is_empty() && !self.is_empty() {
@@ -223,7 +232,7 @@ impl Comparison {
                     self.missing.join(", ")
                 ),
                 hint: Some(format!(
-                    "restore them; merganser adopt {dataset} --fix makes empty ones; or name another schema with --schema"
+                    "restore them; merganser adopt {typed} --fix makes empty ones; or {elsewhere}"
                 )),
             });
         }

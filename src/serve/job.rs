@@ -143,8 +143,8 @@ fn no_connection(shared: &ServeState, error: &Busy) -> Response {
 
 /// Nothing is loaded, or an older program did that, which made nothing to be served.
 pub(super) fn nothing(texts: &ServedTexts) -> Response {
-    let name = texts.dataset.name;
-    busy(&format!("nothing of {name} that can be served is loaded yet: `merganser run {name}` loads it"), 30)
+    let (name, typed) = (texts.dataset.name, texts.dataset.typed());
+    busy(&format!("nothing of {name} that can be served is loaded yet: `merganser run {typed}` loads it"), 30)
 }
 
 /// `is_told`: the log says already why.

@@ -324,11 +324,11 @@ async fn missing(context: &Context) -> String {
         Ok(Some(missing)) => format!(
             "; missing are {}; to load those of a file again: {}",
             missing.describe(dataset.record),
-            missing.commands(dataset.name).replace('\n', ", ")
+            missing.commands(dataset).replace('\n', ", ")
         ),
         Ok(None) => format!(
             "; to look for missing records took too long: merganser check {} --timeout 600 does it",
-            dataset.name
+            dataset.typed()
         ),
         Err(error) => format!("; it was not looked for missing records: {error}"),
     }

@@ -264,7 +264,7 @@ async fn tables(
             (false, None) => Finding::ok(format!("the {count} of schema {schema} are as expected{more}")),
             (false, Some(lacks)) => Finding::warn(
                 format!("the {count} of schema {schema} can be used, but lack {lacks}{more}"),
-                format!("merganser adopt {} shows the SQL that adds it, and --fix runs it", dataset.name),
+                format!("merganser adopt {} shows the SQL that adds it, and --fix runs it", dataset.typed()),
             ),
         },
     ))
@@ -325,7 +325,7 @@ async fn records(
                     "{parent} lacks {}: somebody else has deleted what the ledger knows",
                     missing.describe(record)
                 ),
-                missing.commands(dataset.name),
+                missing.commands(dataset),
             ),
         },
     ))

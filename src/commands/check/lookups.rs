@@ -150,7 +150,6 @@ async fn unfinished_rows(
     limit: Duration,
 ) -> Result<Option<Concern>, Cause> {
     let (schema, backfill) = (config.target.database.schema.as_str(), &enrichment.backfill);
-    let dataset = config.target.dataset.name;
     let watch = session.connection.watch();
     let place = (schema, backfill.table);
     if !has_table(&*session.connection, &watch, place, "look at the rows").await? {
@@ -161,7 +160,8 @@ async fn unfinished_rows(
         Ok(rows) => Some(Concern {
             found: format!("{} of {} {}", words::counted(rows, "row"), backfill.table, backfill.lacks),
             hint: format!(
-                "merganser backfill {dataset} {} completes them, and so does the next run that loads a file",
+                "merganser backfill {} {} completes them, and so does the next run that loads a file",
+                config.target.dataset.typed(),
                 enrichment.name
             ),
         }),

@@ -218,7 +218,7 @@ pub async fn run(args: ReferenceArgs, report: &Report) -> Result<Exit, Failure> 
     if let Some(enrichment) = dataset.enrichment.filter(|_| is_new) {
         say_line!(
             "Next: merganser backfill {} {} looks rows up again that are loaded; a run does so with its own",
-            dataset.name,
+            dataset.typed(),
             enrichment.name
         );
     }

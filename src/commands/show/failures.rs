@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use serde_json::Value;
 
 use super::{TextTable, errors, number, word};
-use crate::datasets::typed;
+use crate::datasets::{self, typed};
 use crate::words::{count, counted};
 
 /// How many records are shown for one reason.
@@ -72,7 +72,13 @@ fn is_settled(row: &Value) -> bool {
 
 /// What to do about failed records.
 fn next(rows: &[Value]) -> String {
-    let Some(open) = rows.iter().find(|row| !is_settled(row)) else {
+    // A retry takes what is in the archive, all of it, so that goes first.
+    let is_archived = |row: &&Value| {
+        let dataset = datasets::known(word(row, "dataset"));
+        dataset.is_none_or(|dataset| dataset.is_archived(word(row, "file")))
+    };
+    let open = || rows.iter().filter(|row| !is_settled(row));
+    let Some(open) = open().find(is_archived).or_else(|| open().next()) else {
         return match rows {
             [] => "No failed records.\n",
             _ => "All of these are settled.\n",
@@ -80,14 +86,14 @@ fn next(rows: &[Value]) -> String {
         .into();
     };
     let look = "Next: merganser failures --show ID";
-    match (open["dry_run"].as_bool(), word(open, "dataset")) {
-        (Some(true), _) => {
-            format!("{look}; they failed in a dry run, and a real run will list them again.\n")
-        }
-        (_, dataset) => {
-            format!("{look}; when the cause is removed: merganser retry {}\n", typed(dataset))
-        }
+    if open["dry_run"] == true {
+        return format!("{look}; they failed in a dry run, and a real run will list them again.\n");
     }
+    let again = match datasets::known(word(open, "dataset")) {
+        Some(dataset) if !dataset.is_archived(word(open, "file")) => dataset.read_again(),
+        _ => format!("merganser retry {}", typed(word(open, "dataset"))),
+    };
+    format!("{look}; when the cause is removed: {again}\n")
 }
 
 /// Failed records as CSV with a header row.

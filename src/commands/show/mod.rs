@@ -17,6 +17,7 @@ pub use failures::{failure, failures, failures_csv, sheets_csv};
 pub use table::TextTable;
 pub use timings::{shares, timing, timings};
 
+use crate::datasets;
 use crate::ledger::reload;
 use crate::stages::promote::bound;
 use crate::words::{count, counted, duration, size};
@@ -213,7 +214,10 @@ pub fn origin(rows: &[Value]) -> String {
             let _ = writeln!(
                 text,
                 "  production does not have it any more: somebody else has deleted it.\nNext: {}",
-                reload(word(row, "dataset"), word(row, "file"))
+                match datasets::known(word(row, "dataset")) {
+                    Some(dataset) => reload(dataset, word(row, "file")),
+                    None => "merganser status".to_owned(),
+                }
             );
         }
     }

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::{list, number, word};
+use crate::dataset::{Dataset, NOT_ARCHIVED};
 use crate::datasets;
 use crate::stages::promote;
 use crate::words::{count, counted};
@@ -36,6 +37,7 @@ pub(super) fn next(run: &Value, open: u64, all: u64, listed: bool) -> String {
         "running" => format!("{subject} is still running.\n"),
         "failed" if listed => format!("{changed}\nNext: merganser status {id}\n{also}"),
         "failed" => match breaches(run).as_slice() {
+            [] if is_unkept(run) => format!("{changed}\nNext: {}\n", again(run)),
             [] => format!("{changed}\nNext: remove the cause, then {}.\n", again(run)),
             // A reference has no dry run.
             _ if word(run, "kind") == "reference" => {
@@ -84,11 +86,16 @@ fn goes_on(run: &Value) -> &'static str {
     }
 }
 
+/// Whether a run failed because the archive never keeps what it was to read.
+fn is_unkept(run: &Value) -> bool {
+    word(run, "error").contains(NOT_ARCHIVED)
+}
+
 /// The command that does the rest of a run.
 fn again(run: &Value) -> String {
     let (kind, options) = (word(run, "kind"), &run["options"]);
-    let dataset = datasets::typed(word(run, "dataset"));
-    let mut words = format!("merganser {kind} {dataset}");
+    let typed = datasets::typed(word(run, "dataset"));
+    let mut words = format!("merganser {kind} {typed}");
     let mut add = |option: &str, value: &Value| match value {
         Value::String(text) => words += &format!("{option}{}", quoted(text)),
         Value::Number(number) => words += &format!("{option}{number}"),
@@ -96,8 +103,11 @@ fn again(run: &Value) -> String {
         _ => {}
     };
     match kind {
+        _ if is_unkept(run) => {
+            return datasets::known(word(run, "dataset")).map_or(words, Dataset::read_again);
+        }
         // What an undo has committed is whole: only the public files are left to write.
-        "undo" if number(run, "batches_committed") > 0 => return format!("merganser run {dataset}"),
+        "undo" if number(run, "batches_committed") > 0 => return format!("merganser run {typed}"),
         "undo" => {
             let runs: Vec<_> = list(options, "runs").iter().filter_map(Value::as_str).collect();
             words = format!("merganser undo {}", runs.join(" "));
@@ -112,7 +122,7 @@ fn again(run: &Value) -> String {
             }
         }
         // The ledger does not say whom.
-        "purge" if datasets::named(&dataset).is_some_and(|dataset| dataset.walked.is_some()) => {
+        "purge" if datasets::named(&typed).is_some_and(|dataset| dataset.walked.is_some()) => {
             add(" --person ", &"PERSON".into());
         }
         _ => {
@@ -204,6 +214,19 @@ mod tests {
             "guards": [guard("drop", false), guard("drop", false), guard("other", true), guard("short", false)],
         });
         assert!(next(&run, 0, 0, false).ends_with(": merganser run oca --allow drop,short\n"));
+    }
+
+    #[test]
+    fn what_is_not_archived_is_read_again_at_its_source() {
+        let run = |kind: &str| {
+            let error = format!("select failed: qs.crops_20260102.txt.gz is a bulk file, {NOT_ARCHIVED}");
+            let asked = json!({"asked_for": {"glob": "qs*", "force": true, "run": null}});
+            json!({"kind": kind, "dataset": "nass_mine", "status": "failed", "run_id": "1", "options": asked, "error": error})
+        };
+        for kind in ["reprocess", "retry"] {
+            let text = next(&run(kind), 0, 0, false);
+            assert!(text.ends_with("\nNext: merganser run nass --table mine … --via bulk\n"), "{text}");
+        }
     }
 
     #[test]

@@ -114,10 +114,10 @@ impl Transfer<'_> {
     pub(super) async fn make_missing_tables(&self, found: &Comparison) -> Result<New, Cause> {
         found.admit()?;
         if let Some(what) = found.lacks().filter(|_| self.batch == 1) {
-            let dataset = self.context.dataset().name;
+            let typed = self.context.dataset().typed();
             tracing::warn!(
                 run_id = %self.context.run_id,
-                "the production tables lack {what}; the run goes on; merganser adopt {dataset} --fix adds it"
+                "the production tables lack {what}; the run goes on; merganser adopt {typed} --fix adds it"
             );
         }
         if !found.is_empty() {

@@ -6,6 +6,7 @@ use globset::GlobMatcher;
 
 use super::done::{leave_out_archived, say_undone, undone};
 use super::{SelectedFile, shorten};
+use crate::dataset::NOT_ARCHIVED;
 use crate::error::Cause;
 use crate::run::context::RunContext;
 use crate::words;
@@ -23,10 +24,10 @@ pub(super) async fn only_matching(
     let gone = gone.into_iter().filter(|name| glob.is_match(name) && !all.contains(name));
     let gone: Vec<_> = gone.collect();
     files.retain(|file| glob.is_match(&file.name));
-    // What was read of a clone is only worth a word where nothing else matches.
-    let (lost, read_of_clones): (Vec<_>, Vec<_>) =
-        gone.into_iter().partition(|name| is_archived(context, name));
-    let gone = if lost.is_empty() && files.is_empty() { read_of_clones } else { lost };
+    // What is never kept is only worth a word where nothing else matches.
+    let (lost, unkept): (Vec<_>, Vec<_>) =
+        gone.into_iter().partition(|name| context.dataset().is_archived(name));
+    let gone = if lost.is_empty() && files.is_empty() { unkept } else { lost };
     if !gone.is_empty() {
         no_longer_there(context, &gone, files.is_empty(), "it is not processed again")?;
     }
@@ -121,36 +122,33 @@ async fn may_be_retried(context: &RunContext, record: i64) -> Result<(), Cause> 
                 "failed record {record} is where {} breaks off: no record to try again",
                 known.file
             ),
-            hint: Some(format!("merganser reprocess {} {}", context.dataset().name, known.file)),
+            hint: Some(format!("merganser reprocess {} {}", context.dataset().typed(), known.file)),
         });
     }
     Ok(())
 }
 
-/// Is a file of this name kept in the archive?
-fn is_archived(context: &RunContext, name: &str) -> bool {
-    context.dataset().walked.is_none_or(|feed| (feed.is_archived)(name))
-}
-
 /// Handles files that the ledger knows but that the archive lacks, or has with other content: an error if there are no
 /// others.
 fn no_longer_there(context: &RunContext, names: &[String], all: bool, meanwhile: &str) -> Result<(), Cause> {
-    let (message, hint) = match names.iter().any(|name| is_archived(context, name)) {
-        true => (
+    let dataset = context.dataset();
+    let (lost, unkept): (Vec<_>, Vec<_>) = names.iter().cloned().partition(|name| dataset.is_archived(name));
+    let (message, hint) = match lost.is_empty() {
+        false => (
             format!(
                 "{} is in the ledger, but no longer as it was in the archive {}",
-                shorten(names),
+                shorten(&lost),
                 context.url()
             ),
             "put it back there, then try again".to_owned(),
         ),
-        false => (
-            format!("{} was read of a clone, which is not archived", shorten(names)),
-            format!(
-                "merganser run {} --source git:DIR --reprocess PATTERN --force reads it there again",
-                context.dataset().name
-            ),
-        ),
+        true => {
+            let what = if dataset.walked.is_some() { "was read of a clone" } else { "is a bulk file" };
+            (
+                format!("{} {what}, {NOT_ARCHIVED}", shorten(&unkept)),
+                format!("{} reads it again", dataset.read_again()),
+            )
+        }
     };
     if all {
         return Err(Cause::Refused { message, hint: Some(hint) });

@@ -103,6 +103,35 @@ fn a_command_that_cannot_be_typed_is_a_fault() {
     }
 }
 
+/// A table of one's own makes another name of the dataset, which no command takes.
+#[test]
+fn commands_name_a_dataset_as_it_is_typed() {
+    let mut faults = Vec::new();
+    for (file, code) in files() {
+        let lines: Vec<_> = code.lines().collect();
+        for Literal { line, text, .. } in literals(&code) {
+            for part in text.split("merganser ").skip(1) {
+                let Some((command, rest)) = part.split_once(" {") else { continue };
+                let takes_dataset = Cli::command()
+                    .find_subcommand(command)
+                    .and_then(|command| command.get_positionals().next())
+                    .is_some_and(|first| first.get_id() == "dataset");
+                let name = rest.split('}').next().unwrap_or_default();
+                let values = lines[line - 1..lines.len().min(line + 5)].join(" ");
+                let values = values.split(");").next().unwrap_or_default();
+                let is_fault = match name {
+                    "" => !values.contains("typed("),
+                    name => name != "typed",
+                };
+                if takes_dataset && is_fault {
+                    faults.push(format!("{file}:{line} {text}"));
+                }
+            }
+        }
+    }
+    assert!(faults.is_empty(), "{} commands name the target:\n{}", faults.len(), faults.join("\n"));
+}
+
 #[test]
 fn every_command_in_a_text_can_be_typed() {
     let (mut faults, mut all) = (Vec::new(), 0);

@@ -169,6 +169,18 @@ async fn a_bulk_file_with_flaws_is_read_but_for_them() {
     world.holds(2014..=2015).await;
     let failed = "select ordinal || ' ' || reason from etl.failed_records where resolved_at is null";
     assert_eq!(world.pipeline.one(failed).await, "1 it has 38 columns, and the header has 39");
+    // The archive does not have the file, so the way out is another run.
+    world.pipeline.other(&["failures"]).await.exits(0).says("removed: merganser run nass … --via bulk\n");
+    for words in [&["retry", "nass"][..], &["reprocess", "nass", "qs.*", "--force"]] {
+        let ran = world.pipeline.other(words).await.exits(1);
+        for said in
+            ["is a bulk file, which is not archived", "merganser run nass … --via bulk reads it again"]
+        {
+            assert!(ran.stderr.contains(said), "{}", ran.stderr);
+        }
+        let status = world.pipeline.other(&["status", "last"]).await.exits(0);
+        assert!(status.stdout.contains("Next: merganser run nass … --via bulk"), "{}", status.stdout);
+    }
     let mut cells: Vec<_> = line.split('\t').collect();
     for year in ["20Z4", ""] {
         cells[YEAR] = year;

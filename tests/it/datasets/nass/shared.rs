@@ -50,6 +50,31 @@ async fn two_tables_are_filled_at_once_from_one_archive() {
     assert_eq!(world.server.calls(Kind::Data), 0);
 }
 
+/// The target of another table has a name that no command takes: what is typed is the dataset and the table.
+#[tokio::test]
+async fn what_another_table_lacks_is_added_by_the_command_that_is_named() {
+    let world = World::new("nass adopt", records(2014..=2014, 30), 2_000).await;
+    let url = world.server.api_url();
+    let table = ["--table", "nearly"];
+    world.run("2014", "2014", &table).await.exits(0);
+    world.pipeline.execute("alter table nearly drop constraint nearly_pkey").await;
+    let command = "merganser adopt nass --table nearly";
+    world.run("2014", "2014", &table).await.says(&format!("{command} --fix adds it"));
+    let check = ["check", "nass", "--from", "2014", "--api-url", &url, "--table", "nearly"];
+    world.pipeline.other(&check).await.says(&format!("{command} shows the SQL"));
+    let adopt = ["adopt", "nass", "--table", "nearly"];
+    world.pipeline.other(&adopt).await.exits(0).says(&format!("so does {command} --fix:"));
+    world.pipeline.other(&[&adopt[..], &["--fix"]].concat()).await.exits(0).says("primary key (record_id)");
+    let key = "select count(*) from pg_constraint where conrelid = 'nearly'::regclass and contype = 'p'";
+    assert_eq!(world.pipeline.one(key).await, "1");
+    let run = world.pipeline.one("select run_id from etl.runs where kind = 'run' order by 1 limit 1").await;
+    world
+        .pipeline
+        .other(&["undo", &run, "--allow", "drop"])
+        .await
+        .says("merganser reprocess nass --table nearly NAME");
+}
+
 /// A value that does not exist is refused before any record is asked for, with one call for its list and one for the
 /// count.
 #[tokio::test]
