@@ -18,7 +18,7 @@ use crate::ledger::Kind;
 use crate::run::gather::GatheredPlan;
 use crate::run::progress::RunOutcome;
 use crate::run::walk::WalkedSoFar;
-use crate::stages::promote::{Guard, allow_option};
+use crate::stages::promote::{self, Guard};
 use crate::words::{count, counted, duration, plural};
 
 /// A finished run, for its caller.
@@ -121,7 +121,10 @@ pub fn render(summary: &Summary) -> String {
     if summary.has_failures() {
         text += &failures(summary);
     }
-    text + &next_of_guards(&summary.guards)
+    text + &next_of_guards(
+        &summary.guards,
+        &promote::command(summary.kind, &datasets::typed(summary.dataset)),
+    )
 }
 
 /// The failures, and the command that shows them: unreadable files are not among the failed records.
@@ -259,11 +262,11 @@ pub(super) fn would_be_refused(what: &str, guards: &[Guard]) -> String {
 }
 
 /// What to type next if guards would stop the real run; empty if none would.
-pub(super) fn next_of_guards(guards: &[Guard]) -> String {
+pub(super) fn next_of_guards(guards: &[Guard], command: &str) -> String {
     let names: Vec<_> =
         guards.iter().filter(|guard| guard.stops()).map(|guard| guard.name.as_str()).collect();
     match names.as_slice() {
         [] => String::new(),
-        names => format!("Next: if the change is right: {}\n", allow_option(names)),
+        names => format!("Next: if the change is right: {command} {}\n", promote::allow_option(names)),
     }
 }

@@ -258,7 +258,9 @@ pub fn render(done: &UndoneRuns) -> String {
     if done.dry_run {
         let refused = summary::would_be_refused("undo", &done.guards);
         let _ = writeln!(text, "A dry run, rolled back: {what}. The database is unchanged.{refused}");
-        return text + &summary::next_of_guards(&done.guards);
+        let runs: Vec<_> = done.runs.iter().map(Uuid::to_string).collect();
+        let command = format!("merganser undo {}", runs.join(" "));
+        return text + &summary::next_of_guards(&done.guards, &command);
     }
     let _ = writeln!(text, "Committed: {what}.");
     if done.published {

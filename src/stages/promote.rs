@@ -18,7 +18,7 @@ mod transfer;
 mod undo;
 
 pub use golden::truths;
-pub use guards::{Guard, allow_option, bound, let_through};
+pub use guards::{Guard, allow_option, bound, command, let_through};
 pub use images::{expire, forget_sealed, sealed_left};
 pub use refused::Refused;
 pub use sums::sum_anew;
@@ -208,7 +208,7 @@ async fn conclude(
     if !breaches.is_empty() && !context.target.dry_run {
         watch.answer("roll back", transaction.rollback()).await?;
         context.ledger.add_guards(batch, &json!(guards)).await?;
-        return Err(guards::refusal(&breaches));
+        return Err(guards::refusal(context, &breaches));
     }
     let rows: i64 = changes.iter().map(|change| change.inserted + change.replaced + change.deleted).sum();
     if context.target.dry_run {

@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 
 use super::{Transfer, failed};
 use crate::error::Cause;
+use crate::ledger::entries::Kind;
+use crate::run::context::Context;
 use crate::sql;
 
 /// What one guard found.
@@ -43,10 +45,20 @@ pub fn bound(threshold: &str) -> String {
 }
 
 /// Every breach that nobody let through, so that one look is enough.
-pub(super) fn refusal(breaches: &[&Guard]) -> Cause {
+pub(super) fn refusal(context: &Context, breaches: &[&Guard]) -> Cause {
     let lines = breaches.iter().map(|guard| format!("guard {}: {}", guard.label(), guard.finding()));
     let names: Vec<_> = breaches.iter().map(|guard| guard.name.as_str()).collect();
-    Cause::Refused { message: lines.collect::<Vec<_>>().join("\n    "), hint: Some(let_through(&names, "")) }
+    let hint = let_through(&names, &command(context.target.kind, &context.dataset().typed()));
+    Cause::Refused { message: lines.collect::<Vec<_>>().join("\n    "), hint: Some(hint) }
+}
+
+/// A command for a dataset as it is typed; `…` is for its other words.
+pub fn command(kind: Kind, typed: &str) -> String {
+    match kind {
+        // An undo names its runs, and they know their dataset.
+        Kind::Undo => "merganser undo RUN".to_owned(),
+        kind => format!("merganser {} {typed} …", kind.as_str()),
+    }
 }
 
 /// The option that lets the guards with these names through, each once.
@@ -61,7 +73,7 @@ pub fn let_through(names: &[&str], command: &str) -> String {
         true => "merganser failures lists what failed, --dry-run what would change",
         false => "look at it with --dry-run",
     };
-    format!("{look}; if it is right: {}", format!("{command} {}", allow_option(names)).trim_start())
+    format!("{look}; if it is right: {command} {}", allow_option(names))
 }
 
 impl Transfer<'_> {

@@ -138,7 +138,7 @@ pub(super) async fn find(
     if offenders.len() >= budget.limit() {
         let guard = breached(&budget, &offenders, &reasons);
         context.ledger.add_guards(batch, &json!([guard])).await?;
-        return Err(guards::refusal(&[&guard]));
+        return Err(guards::refusal(context, &[&guard]));
     }
     let records = offenders.len() as u64;
     tracing::warn!(

@@ -141,7 +141,11 @@ async fn a_run_date_that_cannot_be() {
     pipeline.put(Extract::weekly(&day(3)).case("a", &marked("2")));
     refused(&pipeline, &[], "run_date LandlordTenant.Incr.").await.says("is in the future");
     let dry = pipeline.run_with(&["--dry-run"]).await.exits(1).says("The real run would be refused.");
-    assert!(dry.stdout.ends_with("Next: if the change is right: --allow run_date\n"), "{}", dry.stdout);
+    assert!(
+        dry.stdout.ends_with("Next: if the change is right: merganser run oca … --allow run_date\n"),
+        "{}",
+        dry.stdout
+    );
     pipeline.run().await.exits(1);
     let next = "Next: look at it with --dry-run; if it is right: merganser run oca --allow run_date\n";
     pipeline.other(&["status", "last"]).await.exits(0).says(next);
