@@ -3,6 +3,8 @@
 //! In: [`Staged`]. Out: [`Checked`]. A failure changes nothing but the ledger: failed records are noted on its own
 //! connection and stay noted whatever becomes of the run.
 
+mod empty;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -153,9 +155,7 @@ pub async fn check(context: &RunContext, staged: Staged) -> Result<Checked, Caus
     if !is_again {
         staging = note_failures(context, &files, staging).await?;
     }
-    // An answer about a history may say that nothing is new.
-    let is_odd = context.dataset().walked.is_none() && files.iter().any(holds_nothing);
-    let is_full = is_odd && production_is_full(context).await?;
+    let doubtful = empty::doubtful(context, &files).await?;
     let mut failures = Failures::default();
     for file in &files {
         let count = counts.iter().find(|count| count.file_no == i64::from(file.fetched.file_no));
@@ -163,7 +163,8 @@ pub async fn check(context: &RunContext, staged: Staged) -> Result<Checked, Caus
         if context.dataset().is_replaced() {
             confirm_staged(file, good + failed)?;
         }
-        note_file(context, file, good, failed, is_full, is_again).await?;
+        let is_doubtful = doubtful.contains(&file.fetched.part_id);
+        note_file(context, file, (good, failed), is_doubtful, is_again).await?;
         fault::point!("check.file");
         failures.records += failed;
         match &file.parsed {
@@ -316,26 +317,6 @@ fn confirm_staged(file: &StagedFile, staged: u64) -> Result<(), Cause> {
     }
 }
 
-/// Was a file read to its end, and held no record?
-fn holds_nothing(file: &StagedFile) -> bool {
-    file.parsed.as_ref().is_ok_and(|parsed| parsed.complete && parsed.records_seen == 0)
-}
-
-/// Does production hold any record?
-async fn production_is_full(context: &RunContext) -> Result<bool, Cause> {
-    let operation = "look whether production holds anything";
-    let failed = |error| postgres::classify(error, operation);
-    let connection = postgres::connect(&context.database, "check").await?;
-    let (schema, table) = (&context.target.database.schema, context.dataset().tables[0].name);
-    let watch = connection.watch();
-    if !has_table(&*connection, &watch, (schema, table), operation).await? {
-        return Ok(false);
-    }
-    let has_rows = sql::render(sql::LOAD_HAS_ROWS, &[("schema", schema), ("table", table)]);
-    let has_rows = watch.answer(operation, connection.query_one(&has_rows, &[])).await?;
-    Ok(has_rows.try_get(0).map_err(failed)?)
-}
-
 /// Copies the rows of the table that the checks need out of production, into a file of the batch's folder; `None`: they need
 /// none, or there is no such table yet.
 async fn take_known(context: &RunContext, folder: &Path) -> Result<Option<(&'static str, PathBuf)>, Cause> {
@@ -356,13 +337,12 @@ async fn take_known(context: &RunContext, folder: &Path) -> Result<Option<(&'sta
     Ok(Some((name, path)))
 }
 
-/// Enters what was found in a file. `is_full`: production holds records.
+/// Enters what was found in a file: its good and failed records. `is_doubtful`: it has none, and production does.
 async fn note_file(
     context: &RunContext,
     file: &StagedFile,
-    good: u64,
-    failed: u64,
-    is_full: bool,
+    (good, failed): (u64, u64),
+    is_doubtful: bool,
     is_again: bool,
 ) -> Result<(), Cause> {
     let name = &file.fetched.name;
@@ -379,7 +359,7 @@ async fn note_file(
                 warn_of(context, file);
             }
             let record = context.dataset().record;
-            let empty = (is_full && holds_nothing(file)).then(|| {
+            let empty = is_doubtful.then(|| {
                 let warning = format!("{name} holds no {record}, and production does: is that right?");
                 if !is_again {
                     tracing::warn!(run_id = %context.run_id, file = name, "{warning}");

@@ -241,6 +241,28 @@ async fn every_sector_comes_from_its_file_and_none_may_be_missing() {
     assert_eq!(world.pipeline.one(count).await, before);
 }
 
+/// What a file says nothing of is doubted where production has rows of it, not where it has rows of other sectors.
+#[tokio::test]
+async fn a_bulk_file_without_a_wanted_record_is_held_against_the_rows_of_its_sector() {
+    let all = records(2014..=2015, 100);
+    let world = world("nass bulk empty", &all).await;
+    for (_, name) in SECTORS.iter().filter(|(_, name)| *name != "crops") {
+        world.write_bulk(name, DAY, &StatRecords::default());
+    }
+    let url = format!("dir:{}", world.bulk().display());
+    let bulk = ["--via", "bulk", "--bulk-url", url.as_str()];
+    for _ in 0..2 {
+        let ran = world.run("2014", "2015", &bulk).await.exits(0);
+        assert!(!ran.stderr.contains("is that right"), "{}", ran.stderr);
+    }
+    world.write_bulk("crops", DAY, &StatRecords::default());
+    let ran = world.run("2014", "2015", &bulk).await.exits(1);
+    let doubt = "qs.crops_20260102.txt.gz holds no fact, and production does: is that right?";
+    assert_eq!(ran.stderr.matches("is that right?").count(), 1, "{}", ran.stderr);
+    ran.says(doubt).says("if it is right: merganser run nass … --allow drop\n");
+    world.holds(2014..=2015).await;
+}
+
 /// As by the API: what is misspelt is refused, and no row goes. What one file of several has is enough.
 #[tokio::test]
 async fn a_value_that_no_bulk_file_has_is_refused_with_what_is_near() {
