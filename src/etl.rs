@@ -19,6 +19,8 @@ use crate::{archive, fault};
 pub async fn run(context: &RunContext, progress: &mut Progress) -> Result<RunOutcome, Cause> {
     let target = &context.target;
     progress.step("select");
+    // A table that cannot take the rows is no surprise after hours of requests.
+    promote::admit_tables(context).await?;
     let removed = people::admit(context).await?;
     if !target.dry_run {
         archive::repair(&context.store, context.objects(), &context.ledger).await?;

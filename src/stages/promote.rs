@@ -137,6 +137,18 @@ impl Promoted {
     }
 }
 
+/// Refuses tables that no rows can be promoted into, before any are requested. A promotion looks again.
+///
+/// # Errors
+/// [`Cause::Refused`] with all that differs.
+pub async fn admit_tables(context: &RunContext) -> Result<(), Cause> {
+    let mut connection = postgres::connect(&context.database, "select").await?;
+    let watch = connection.watch();
+    let mut transaction = watch.answer("begin", connection.transaction()).await?;
+    let compared = schema::compare(&mut transaction, context.dataset(), &context.target.database.schema);
+    watch.answers("compare the columns", compared).await?.admit()
+}
+
 /// Promotes what is staged.
 pub async fn promote(context: &RunContext, loaded: Loaded) -> Result<Outcome, Cause> {
     let batch = loaded.batch();
