@@ -173,6 +173,9 @@ fn finding(config: &RunConfig, files: &[SelectedFile], ours: usize, names: usize
              --allow run_date lets it through once",
         );
     }
+    if ours == 0 && matches!(config.from.selection, Selection::Asked | Selection::Walked) {
+        return Finding::ok("no answer in the archive yet: the first run requests them");
+    }
     if ours == 0 {
         return Finding::warn(
             format!("no file of {dataset} among {}", counted(names as u64, "name")),

@@ -246,7 +246,8 @@ async fn a_check_tries_the_key_with_one_count() {
     let world = World::new("nass check", records(2014..=2014, 30), 2_000).await;
     let url = world.server.api_url();
     let words = ["check", "nass", "--from", "2014", "--api-url", &url];
-    let ran = world.pipeline.other(&words).await;
+    let ran = world.pipeline.other(&words).await.says("no answer in the archive yet");
+    assert!(!ran.stdout.contains("ask the sender"), "{}", ran.stdout);
     assert!(ran.stdout.contains("knows the key, and counts 150 records of year = 2014"), "{}", ran.stdout);
     assert_eq!((world.server.calls(Kind::Count), world.server.log().len()), (1, 1));
     // The check works before anybody has chosen years.
