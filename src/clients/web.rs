@@ -80,6 +80,9 @@ impl WebError {
             Self::Http { source: HttpError::Refused { status: 404 | 410 }, .. } => {
                 "look at the address with a browser: the folder's page names the files that are there"
             }
+            Self::Http { source: HttpError::Refused { status: 401 | 403 | 407 }, .. } => {
+                "see that the address is right and open to everybody: no name or password is sent there"
+            }
             Self::Changing { .. } => "it is being written: run again later",
             Self::Page { .. } => {
                 "publish the sheet as CSV, for everybody who has the link, and give that link"

@@ -64,8 +64,8 @@ pub struct NassOptions {
     /// nass: api asks the service; bulk reads the bulk files; auto takes bulk where more than about 100 requests would be needed
     #[arg(long = "via", value_name = "auto|api|bulk", default_value = "auto")]
     pub nass_via: String,
-    /// nass: the folder with the bulk files of the sectors, https://… or dir:PATH; the newest of each is taken [default:
-    /// the one of NASS]
+    /// nass: the folder with the bulk files of the sectors, https://… (http://… only on this machine) or dir:PATH; the newest of each is
+    /// taken [default: the one of NASS]
     #[arg(long = "bulk-url", value_name = "URL|dir:PATH")]
     pub nass_bulk_url: Option<String>,
     /// nass: where the service is, without /get_counts/ and /api_GET/ [default: the one of NASS]
@@ -153,7 +153,9 @@ impl NassOptions {
         let via = self.via()?;
         match self.nass_bulk_url.as_deref().map(str::trim) {
             Some(url) if !["dir:", "https:", "http:"].iter().any(|scheme| url.starts_with(scheme)) => {
-                Err(format!("--bulk-url is a folder, https://… or dir:PATH, not `{url}`"))
+                Err(format!(
+                    "--bulk-url is a folder, https://… (http://… only on this machine) or dir:PATH, not `{url}`"
+                ))
             }
             _ if via == "api" => Ok(None),
             Some(url) => Ok(Some(url.to_owned())),

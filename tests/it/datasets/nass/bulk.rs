@@ -143,6 +143,10 @@ async fn a_bulk_file_that_is_none_changes_nothing() {
         .await
         .exits(1);
     assert!(ran.stderr.contains("HTTP 404") && ran.stderr.contains("with a browser"), "{}", ran.stderr);
+    world.server.forget();
+    world.server.trouble(Kind::Other, 1..=9, Trouble::Failing(401));
+    let ran = world.by_http(&[]).await.exits(1).says("HTTP 401");
+    ran.says("see that the address is right and open to everybody");
     let ran =
         world.run("2014", "2015", &["--via", "bulk", "--bulk-url", "http://example.org/"]).await.exits(2);
     assert!(ran.stderr.contains("begins with https://"), "{}", ran.stderr);
