@@ -103,6 +103,7 @@ pub const LEDGER_KNOWN_FILES_UNTIL_2: &str = include_str!("../sql/ledger/known_f
 pub const LEDGER_COMPARED: &str = part(file::LEDGER_PARTS, "compared");
 pub const LEDGER_OWN_RUNS: &str = part(file::LEDGER_RUNS, "own_runs");
 pub const LEDGER_UNRESOLVED: &str = part(file::LEDGER_FAILURES, "unresolved");
+pub const LEDGER_UNREAD: &str = part(file::LEDGER_FAILURES, "unread");
 pub const LEDGER_FAILED_RECORD: &str = part(file::LEDGER_FAILURES, "failed_record");
 pub const LEDGER_ADD_ARCHIVED: &str = part(file::LEDGER_PARTS, "add_archived");
 pub const LEDGER_CLOSED: &str = part(file::LEDGER_PARTS, "closed");

@@ -72,6 +72,31 @@ where runs.dataset = $1
     and ($4::bigint is null or failed.failed_record_id = $4)
 order by parts.name, parts.size_bytes, failed.ordinal;
 
+-- part: unread  (statement)
+-- Purpose: the files of a source of which nothing could be read, by the newest run that has taken them; without those that a run
+--          has already found to be gone.
+-- Inputs:  $1 dataset, $2 target schema, $3 the source; :"ledger".
+-- Outputs: their names.
+select name
+from (
+    select distinct on (parts.name) parts.name, parts.status, parts.source, runs.started_at
+    from :"ledger".parts join :"ledger".runs using (run_id)
+    where runs.dataset = $1 and runs.target_schema = $2 and not runs.dry_run and parts.status <> 'pending'
+    order by parts.name, parts.part_id desc
+) as newest
+where status = 'failed'
+    and source = $3
+    and not exists (
+        select
+        from :"ledger".steps as seen join :"ledger".runs as later using (run_id)
+        where later.dataset = $1
+            and later.target_schema = $2
+            and not later.dry_run
+            and later.started_at > newest.started_at
+            and seen.step = 'select'
+            and seen.details -> 'gone' ? newest.name
+    );
+
 -- part: open  (script)
 -- Purpose: how many failed records are not settled?
 -- Inputs:  :"ledger".

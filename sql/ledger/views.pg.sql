@@ -136,12 +136,22 @@ order by failed.resolved_at is not null, failed.reason, parts.as_of, parts.name,
 
 -- part: view_unreadable  (statement)
 -- Purpose: the files of which nothing could be read.
--- Inputs:  $1 run_id or null, $2 file name or null, $3 dataset or null; :"ledger".
+-- Inputs:  $1 run_id or null, $2 file name or null, $3 dataset or null, $4 include those that are gone from their source?; :"ledger".
 -- Outputs: one JSON object a file. Of all runs, only if the newest run that has read the file could not; dry runs only if requested.
-select jsonb_build_object('name', name, 'error', error, 'run_id', run_id, 'dataset', dataset)
+select jsonb_build_object('name', name, 'error', error, 'run_id', run_id, 'dataset', dataset, 'is_gone', is_gone)
 from (
     select distinct on (runs.dataset, runs.target_schema, parts.name)
-        runs.dataset, parts.name, parts.error, parts.status, parts.run_id, parts.part_id
+        runs.dataset, parts.name, parts.error, parts.status, parts.run_id, parts.part_id,
+        exists (
+            select
+            from :"ledger".steps as seen join :"ledger".runs as later using (run_id)
+            where later.dataset = runs.dataset
+                and later.target_schema = runs.target_schema
+                and not later.dry_run
+                and later.started_at > runs.started_at
+                and seen.step = 'select'
+                and seen.details -> 'gone' ? parts.name
+        ) as is_gone
     from :"ledger".parts join :"ledger".runs using (run_id)
     where ($1::uuid is null or runs.run_id = $1)
         and ($2::text is null or parts.name = $2)
@@ -150,7 +160,7 @@ from (
         and parts.status <> 'pending'
     order by runs.dataset, runs.target_schema, parts.name, parts.part_id desc
 ) as newest
-where status = 'failed'
+where status = 'failed' and ($4::boolean or not is_gone)
 order by part_id;
 
 -- part: view_origin  (statement)

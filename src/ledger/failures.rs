@@ -23,6 +23,13 @@ impl Ledger {
         Ok(places.collect::<Result<_, tokio_postgres::Error>>().map_err(decode)?)
     }
 
+    /// The names of files of a source of which nothing could be read.
+    pub async fn unread(&self, source: &str) -> Result<Vec<String>, Cause> {
+        let values: [&(dyn ToSql + Sync); 3] = [&self.dataset, &self.database.schema, &source];
+        let rows = self.all("find the files that could not be read", sql::LEDGER_UNREAD, &values).await?;
+        Ok(rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>().map_err(decode)?)
+    }
+
     /// One failed record of the dataset; `None` if there is no such record.
     pub async fn failed_record(&self, id: i64) -> Result<Option<KnownFailure>, Cause> {
         let values: [&(dyn ToSql + Sync); 2] = [&self.dataset, &id];

@@ -186,10 +186,11 @@ impl Reader {
         self.objects(sql::LEDGER_VIEW_FAILURES, &[run, file, dataset, record, settled, record_id]).await
     }
 
-    /// The files of a selection of which nothing could be read, now if it names no run.
+    /// The files of a selection of which nothing could be read, now if it names no run. Those that are gone from their source are
+    /// settled.
     pub async fn unreadable(&self, filter: &FailureFilter) -> Result<Vec<Value>, Cause> {
-        let FailureFilter { run, file, dataset, .. } = filter;
-        self.objects(sql::LEDGER_VIEW_UNREADABLE, &[run, file, dataset]).await
+        let FailureFilter { run, file, dataset, settled, .. } = filter;
+        self.objects(sql::LEDGER_VIEW_UNREADABLE, &[run, file, dataset, settled]).await
     }
 
     /// Objects with the status of a run each, under this name. A run that is marked as running although its process is gone

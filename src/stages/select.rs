@@ -5,6 +5,7 @@
 mod again;
 mod asked;
 mod done;
+mod gone;
 mod posted;
 mod together;
 
@@ -128,6 +129,7 @@ pub async fn select(context: &RunContext, gathered: Option<&Gathered>) -> Result
     fault::point!("select.begin");
     let Listing { files: listing, odd } = context.source().listing("").await?;
     let names = listing.len();
+    let gone = gone::files(context, &listing, &odd).await?;
     let near = near_names(context.dataset(), &listing);
     let mut files = of_dataset(context.dataset(), listing);
     let ours = files.len();
@@ -167,7 +169,7 @@ pub async fn select(context: &RunContext, gathered: Option<&Gathered>) -> Result
     }
     let bytes = files.iter().map(|file| file.size_bytes).sum();
     let what = format!("{} of {} files at {}", files.len(), ours, context.url());
-    let details = json!({ "names": names, "files": ours, "selected": files.len() });
+    let details = json!({ "names": names, "files": ours, "selected": files.len(), "gone": gone });
     step.done(&what, files.len() as u64, bytes, details).await?;
     fault::point!("select.end");
     let has_none = ours == 0 && files.is_empty() && matches!(context.selection(), Selection::New);

@@ -58,9 +58,12 @@ pub fn failures(rows: &[Value], unreadable: &[Value]) -> String {
     if let Some(first) = unreadable.first() {
         let _ = writeln!(text, "{} could not be read:", counted(unreadable.len() as u64, "file"));
         text += &errors(unreadable);
-        if rows.iter().all(is_settled) {
-            let dataset = typed(word(first, "dataset"));
-            return text + &format!("Next: have it put right at the source, then merganser run {dataset}\n");
+        let is_gone = |row: &Value| row["is_gone"] == true;
+        if unreadable.iter().all(is_gone) {
+            text += "They are gone from their source, so no run takes them any more.\n";
+        } else if rows.iter().all(is_settled) {
+            let typed = typed(word(first, "dataset"));
+            return text + &format!("Next: have it put right at the source, then merganser run {typed}\n");
         }
     }
     text + &next(rows)
