@@ -6,7 +6,7 @@
 -- Purpose: find out whether a table exists, of what kind it is, and what this role may do with it.
 -- Inputs:  $1 schema, $2 table.
 -- Outputs: at most one row: kind; may_read; is_owner, true also if this role may act as the owner; owner; pages; size_bytes
---          with indexes; has_row_security.
+--          with indexes; has_row_security; is_durable, false if a crash of the server empties it.
 select
     class.relkind::text as kind,
     has_table_privilege(class.oid, 'select') as may_read,
@@ -14,7 +14,8 @@ select
     pg_get_userbyid(class.relowner)::text as owner,
     case when class.relkind in ('r', 'm') then pg_relation_size(class.oid) / current_setting('block_size')::bigint else 0 end as pages,
     case when class.relkind in ('r', 'm') then pg_total_relation_size(class.oid) else 0 end as size_bytes,
-    class.relrowsecurity as has_row_security
+    class.relrowsecurity as has_row_security,
+    class.relpersistence = 'p' as is_durable
 from pg_class as class join pg_namespace as namespace on namespace.oid = class.relnamespace
 where namespace.nspname = $1 and class.relname = $2 and class.relkind in ('r', 'p', 'v', 'm', 'f');
 

@@ -168,6 +168,20 @@ where :"key" is not null and :"key"::text not in (
         select from :"ledger".transform_partitions where version_id = :'version_id' and key is null
     );
 
+-- part: whole  (script)
+-- Purpose: count the rows of a version before it is put in place.
+-- Inputs:  :"schema", :"table", :'schema', :'table', :'version_id'; :"ledger".
+-- Outputs: one row: there; written, the rows that the ledger has counted; has_triggers, which may have written more.
+select
+    (select count(*) from :"schema".:"table") as there,
+    (
+        select coalesce(sum(rows_out), 0)::bigint from :"ledger".transform_partitions where version_id = :'version_id'
+    ) as written,
+    exists (
+        select from pg_trigger
+        where tgrelid = format('%I.%I', :'schema', :'table')::regclass and not tgisinternal
+    ) as has_triggers;
+
 -- part: look_at_rows  (script)
 -- Purpose: collect statistics of a table before it is read.
 -- Inputs:  :"schema", :"table".

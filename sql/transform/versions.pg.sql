@@ -56,6 +56,33 @@ where job <> $1 and target_schema = $2 and target_table = $3 and state in ('open
 order by planned_at desc
 limit 1;
 
+-- part: table  (statement)
+-- Purpose: find out whether the table of a version is still the one that was made for it, or that it has put in place.
+-- Inputs:  $1 version_id; :"ledger".
+-- Outputs: one row: noted, the number of the table in the catalogue (null: none was noted); there, the number of what has its
+--          name now (null: nothing).
+select
+    -- The table of a version that was given up is not missed.
+    case when version.state in ('open', 'paused', 'swapped') then (version.plan ->> 'table_oid')::bigint end as noted,
+    (
+        select class.oid::bigint
+        from pg_class as class join pg_namespace as namespace on namespace.oid = class.relnamespace
+        where namespace.nspname = version.target_schema
+            and class.relname = case when version.state = 'swapped' then version.target_table else version.version_table end
+    ) as there
+from :"ledger".transform_versions as version
+where version.version_id = $1;
+
+-- part: note_table  (statement, in the transaction that makes the table)
+-- Purpose: note which table is the version's, because another one of the same name has not the rows that were written. A table
+--          keeps its number when it is renamed.
+-- Inputs:  $1 version_id; :"ledger".
+-- Outputs: the version's plan has table_oid.
+update :"ledger".transform_versions as version
+set plan = plan || jsonb_build_object('table_oid', class.oid::bigint)
+from pg_class as class join pg_namespace as namespace on namespace.oid = class.relnamespace
+where version.version_id = $1 and namespace.nspname = version.target_schema and class.relname = version.version_table;
+
 -- part: supersede  (statement)
 -- Purpose: supersede the version that is being made by another.
 -- Inputs:  $1 job; :"ledger".

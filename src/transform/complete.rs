@@ -10,7 +10,7 @@ use super::look::RawTable;
 use super::obstacles;
 use super::rows::shown_key;
 use super::session::{JobSession, decode};
-use super::versions::{self, Version};
+use super::versions::{self, Version, VersionTable};
 use super::{plan, swap};
 use crate::config::WorkerConfig;
 use crate::error::Cause;
@@ -72,6 +72,7 @@ pub async fn complete(
                 }
                 return Ok(Completed::Swapped { old: None });
             }
+            refuse_incomplete(other, job, version, table).await?;
             let analyze = [("schema", table.table.schema.as_str()), ("table", &table.table.table)];
             other.run("look at the new table", &sql::render(sql::TRANSFORM_LOOK_AT_ROWS, &analyze)).await?;
             swap::wait_for_readers(other, &lock, config.swap_wait).await?;
@@ -79,6 +80,38 @@ pub async fn complete(
             Ok(swapped.map_or(Completed::NotYet, |swapped| Completed::Swapped { old: swapped.old }))
         })
         .await
+}
+
+/// # Errors
+/// [`Cause::Refused`] if the version's table is another one, or lacks rows that were written, or has rows that nobody has
+/// counted. A trigger that the script makes may write more.
+async fn refuse_incomplete(
+    session: &JobSession,
+    job: &Job,
+    version: &Version,
+    table: &CleanTable,
+) -> Result<(), Cause> {
+    if let Some(lost) = VersionTable::look(session, version.version_id).await?.lost(job, version) {
+        return Err(lost);
+    }
+    let table = &table.table;
+    let version_id = version.version_id.to_string();
+    let variables = [("schema", table.schema.as_str()), ("table", &table.table), ("version_id", &version_id)];
+    let text = session.text_with(sql::TRANSFORM_WHOLE, &variables);
+    for row in session.query("count the rows of the new table", &text).await? {
+        let (there, written): (i64, i64) = (row.try_get(0).map_err(decode)?, row.try_get(1).map_err(decode)?);
+        let has_triggers: bool = row.try_get(2).map_err(decode)?;
+        if there < written || there > written && !has_triggers {
+            return Err(Cause::Refused {
+                message: format!(
+                    "{table} has {there} rows, and {written} were written into it: somebody has written to it meanwhile, and it \
+                     is not put in place"
+                ),
+                hint: Some(versions::anew(job, version)),
+            });
+        }
+    }
+    Ok(())
 }
 
 /// The partitions that have changed since they were read; `None`: none have. If the job has no `changed` column, unchanged

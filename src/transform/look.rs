@@ -38,6 +38,8 @@ pub struct Relation {
     pub pages: i64,
     pub size_bytes: i64,
     pub has_row_security: bool,
+    /// A crash of the server does not empty it.
+    pub is_durable: bool,
 }
 
 /// The source table and how it is read.
@@ -70,6 +72,7 @@ pub async fn relation(session: &JobSession, name: &TableName) -> Result<Option<R
             pages: row.try_get(4)?,
             size_bytes: row.try_get(5)?,
             has_row_security: row.try_get(6)?,
+            is_durable: row.try_get(7)?,
         })
     });
     relation.transpose().map_err(decode)

@@ -141,6 +141,14 @@ async fn plan(session: &JobSession, job: &Job, options: &PlanOptions<'_>) -> Res
     groups::scout(&mut packed);
     report.split = split;
     report.warnings.extend(untried);
+    if !options.in_place
+        && let Some(other) = versions::other_job(session, job).await?
+    {
+        report.warnings.push(format!(
+            "{} is the target of the job {other}, too: a version of the one takes the place of the other's",
+            job.target.table
+        ));
+    }
     report.warnings.extend(why_none.map(|why| format!("the rows cannot be put into buckets: {why}")));
     describe(&mut report, &raw, &partitions, &packed);
     let url = store.map(ToString::to_string).unwrap_or_default();

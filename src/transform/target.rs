@@ -8,7 +8,7 @@ use super::obstacles;
 use super::rows::CleanColumns;
 use super::session::{JobSession, decode};
 use super::swap;
-use super::versions::{self, Version};
+use super::versions::{self, Version, VersionTable};
 use crate::clients::postgres::PgError;
 use crate::error::Cause;
 use crate::sql;
@@ -67,6 +67,12 @@ pub async fn look(
                     "work as {}, or let it run: alter table {name} owner to …;",
                     relation.owner
                 )),
+            });
+        }
+        (Some(relation), true) if !relation.is_durable => {
+            return Err(Cause::Refused {
+                message: format!("{name} is an unlogged table: a crash of the server would empty it"),
+                hint: Some(format!("alter table {name} set logged;")),
             });
         }
         (_, true) => {
@@ -174,7 +180,11 @@ pub async fn make(session: &JobSession, job: &Job, version: &TableName) -> Resul
         _ => error.into(),
     })?;
     match look::relation(session, version).await? {
-        Some(relation) if relation.kind == 'r' => Ok(()),
+        Some(relation) if relation.kind == 'r' && relation.is_durable => Ok(()),
+        Some(relation) if relation.kind == 'r' => Err(Cause::Refused {
+            message: format!("{file} makes an unlogged table: a crash of the server would empty it"),
+            hint: Some("write `create table` in it".into()),
+        }),
         Some(relation) => Err(Cause::Refused {
             message: format!("{file} makes {} instead of a table", kind(relation.kind)),
             hint: Some("write `create table` in it".into()),
@@ -229,8 +239,8 @@ pub async fn made(
     id: &WorkerId,
 ) -> Result<Option<CleanColumns>, Cause> {
     // The holder of the lock may be asleep, so the lock is taken only if the table must be created.
-    let is_there = look::relation(session, name).await?.is_some();
-    if is_there && id.open(session).await?.state == "open" {
+    let is_noted = VersionTable::look(session, version.version_id).await?.is_noted();
+    if is_noted && id.open(session).await?.state == "open" {
         let columns = columns(session, job, name).await;
         if columns.is_ok() {
             return columns.map(Some);
@@ -243,8 +253,17 @@ pub async fn made(
             if !["open", "paused"].contains(&id.open(session).await?.state.as_str()) {
                 return Ok(None);
             }
-            if !version.is_in_place && look::relation(session, name).await?.is_none() {
+            // It may be of a release that noted nothing.
+            let there = VersionTable::look(session, version.version_id).await?;
+            if let Some(lost) = there.lost(job, version) {
+                return Err(lost);
+            }
+            if !version.is_in_place && there.is_missing() {
                 make(session, job, name).await?;
+            }
+            if !there.is_noted() {
+                let what = "note the new table";
+                session.execute(what, sql::TRANSFORM_NOTE_TABLE, &[&version.version_id]).await?;
             }
             columns(session, job, name).await.map(Some)
         })

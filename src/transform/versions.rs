@@ -43,6 +43,63 @@ impl Version {
     }
 }
 
+/// The table of a version: the number in the catalogue that was noted for it, and that of what has its name now.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct VersionTable {
+    noted: Option<i64>,
+    there: Option<i64>,
+}
+
+impl VersionTable {
+    /// Looks for the table of a version: the one that is built, or if it is in place, the target.
+    pub async fn look(session: &JobSession, version_id: Uuid) -> Result<Self, PgError> {
+        let row = session.maybe("look for the version's table", sql::TRANSFORM_TABLE, &[&version_id]).await?;
+        let read = |row: tokio_postgres::Row| Ok(Self { noted: row.try_get(0)?, there: row.try_get(1)? });
+        row.map(read).transpose().map_err(decode).map(Option::unwrap_or_default)
+    }
+
+    /// Whether it is there and was noted.
+    pub fn is_noted(&self) -> bool {
+        self.noted.is_some() && self.noted == self.there
+    }
+
+    /// Whether nothing has its name.
+    pub fn is_missing(&self) -> bool {
+        self.there.is_none()
+    }
+
+    /// The error if the rows of a version are gone with its table. Versions of older releases have none noted.
+    pub fn lost(&self, job: &Job, version: &Version) -> Option<Cause> {
+        let is_ended = !version.is_open();
+        let schema = version.target_schema.clone();
+        let table = if is_ended { &version.target_table } else { &version.version_table };
+        let table = TableName { schema, table: table.clone() };
+        let (name, hash) = (&job.name, short(&version.hash));
+        let message = match (self.noted, self.there) {
+            (Some(_), None) => format!("the table {table} of {name}, version {hash}, is not there any more"),
+            (None, None) if is_ended => {
+                format!("the table {table} of {name}, version {hash}, is not there any more")
+            }
+            (Some(noted), Some(there)) if noted != there && is_ended => format!(
+                "{table} is not the table any more that {name}, version {hash}, has put in place: another job or somebody has \
+                 replaced it"
+            ),
+            (Some(noted), Some(there)) if noted != there => format!(
+                "{table} is not the table that was made for {name}, version {hash}: somebody has replaced it, and what was \
+                 written is gone"
+            ),
+            _ => return None,
+        };
+        Some(Cause::Refused { message, hint: Some(anew(job, version)) })
+    }
+}
+
+/// What to type if a version must be made again.
+pub fn anew(job: &Job, version: &Version) -> String {
+    let in_place = if version.is_in_place { " --in-place" } else { "" };
+    format!("merganser transform work {}{in_place} --anew makes it again", job.folder.display())
+}
+
 /// The current version of a job: the one that is being made, else the one in place. `None`: there is neither.
 pub async fn newest(session: &JobSession, job: &str) -> Result<Option<Version>, PgError> {
     let row = session.maybe("look up the job", sql::TRANSFORM_NEWEST, &[&job]).await?;
@@ -68,8 +125,8 @@ pub async fn newest(session: &JobSession, job: &str) -> Result<Option<Version>, 
 pub enum Again {
     /// None: what is being made goes on, and what is in place stays.
     Never,
-    /// One that is in place, or in which nothing is left to do although it is not: partitions are poison, or the source was
-    /// changed. Of several workers that are told so, one plans, and the others go on with its plan.
+    /// One that is in place, or in which nothing is left to do although it is not: partitions are poison, the source was
+    /// changed, or its table is lost. Of several workers that are told so, one plans, and the others go on with its plan.
     Ended,
     /// Each.
     Always,
@@ -78,13 +135,14 @@ pub enum Again {
 /// The version for this text of a job; `None`: it must be planned.
 ///
 /// # Errors
-/// [`Cause::Refused`] if a newer text of the job was planned since.
+/// [`Cause::Refused`] if a newer text of the job was planned since, or the version's table is lost.
 pub async fn current(session: &JobSession, job: &Job, again: Again) -> Result<Option<Version>, Cause> {
     let Some(newest) = newest(session, &job.name).await? else { return Ok(None) };
     if newest.hash == job.hash {
+        let lost = VersionTable::look(session, newest.version_id).await?.lost(job, &newest);
         let is_there = match again {
-            Again::Never => true,
-            Again::Ended => newest.is_open() && goes_on(session, &newest).await?,
+            Again::Never => lost.map_or(Ok(true), Err)?,
+            Again::Ended => newest.is_open() && lost.is_none() && goes_on(session, &newest).await?,
             Again::Always => false,
         };
         return Ok(is_there.then_some(newest));
@@ -154,15 +212,20 @@ async fn goes_on(session: &JobSession, version: &Version) -> Result<bool, Cause>
     Ok(row.map(|row| row.try_get(0)).transpose().map_err(decode)?.unwrap_or(false))
 }
 
+/// Another job that has the same target.
+pub async fn other_job(session: &JobSession, job: &Job) -> Result<Option<String>, PgError> {
+    let target = &job.target.table;
+    let values: [&(dyn tokio_postgres::types::ToSql + Sync); 3] = [&job.name, &target.schema, &target.table];
+    let row = session.maybe("look for another job", sql::TRANSFORM_OTHER_JOB, &values).await?;
+    row.map(|row| row.try_get(0)).transpose().map_err(decode)
+}
+
 /// # Errors
 /// [`Cause::Refused`] if another job has the same target: a job without a condition that replaces partitions in place removes
 /// the rows of all partitions that its source does not have, which are those of the other job.
 pub async fn refuse_other_job(session: &JobSession, job: &Job) -> Result<(), Cause> {
     let target = &job.target.table;
-    let values: [&(dyn tokio_postgres::types::ToSql + Sync); 3] = [&job.name, &target.schema, &target.table];
-    let row = session.maybe("look for another job", sql::TRANSFORM_OTHER_JOB, &values).await?;
-    let other: Option<String> = row.map(|row| row.try_get(0)).transpose().map_err(decode)?;
-    let Some(other) = other else { return Ok(()) };
+    let Some(other) = other_job(session, job).await? else { return Ok(()) };
     Err(Cause::Refused {
         message: format!(
             "{target} is the target of the job {other}, too: in place, {} would remove the rows that {other} has put there",

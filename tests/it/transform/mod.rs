@@ -5,6 +5,7 @@ mod buckets;
 mod engines;
 mod in_place;
 mod kills;
+mod lost;
 mod memory;
 mod pandas;
 mod python;
