@@ -131,7 +131,7 @@ fn name_the_variable(command: &mut Command, words: &[OsString], error: Error) ->
     }
 }
 
-fn complaint(command: &Command, words: &[OsString], error: &Error) -> Option<String> {
+fn complaint(command: &mut Command, words: &[OsString], error: &Error) -> Option<String> {
     if !matches!(error.kind(), ErrorKind::InvalidValue | ErrorKind::ValueValidation) {
         return None;
     }
@@ -140,8 +140,16 @@ fn complaint(command: &Command, words: &[OsString], error: &Error) -> Option<Str
         _ => None,
     };
     let (name, value) = (text(ContextKind::InvalidArg)?, text(ContextKind::InvalidValue)?);
-    let subcommand = command.get_subcommands().find(|sub| words.iter().any(|word| word == sub.get_name()));
-    let mut args = subcommand.into_iter().flat_map(Command::get_arguments).chain(command.get_arguments());
+    // An argument of a command that is not built cannot be shown. clap builds those that it comes to, and of a command's own
+    // commands none.
+    command.build();
+    let (mut inner, mut commands) = (&*command, vec![&*command]);
+    while let Some(sub) = inner.get_subcommands().find(|sub| words.iter().any(|word| word == sub.get_name()))
+    {
+        commands.push(sub);
+        inner = sub;
+    }
+    let mut args = commands.into_iter().rev().flat_map(Command::get_arguments);
     let arg = args.find(|arg| arg.to_string() == name && !is_typed(arg, words))?;
     let variable = arg.get_env()?;
     let allowed: Vec<_> = arg.get_possible_values().iter().map(|value| value.get_name().to_owned()).collect();
@@ -166,6 +174,9 @@ fn is_typed(arg: &Arg, words: &[OsString]) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::any::TypeId;
+    use std::path::PathBuf;
+
     use super::*;
 
     #[test]
@@ -190,6 +201,36 @@ mod tests {
         ] {
             assert_eq!(typed(&Cli::command().get_matches_from(words)), command);
         }
+    }
+
+    /// All commands, each with the words that lead to it.
+    fn commands(command: &Command, words: &[String]) -> Vec<(Vec<String>, Command)> {
+        let mut found = vec![(words.to_vec(), command.clone())];
+        for sub in command.get_subcommands() {
+            found.extend(commands(sub, &[words, &[sub.get_name().to_owned()]].concat()));
+        }
+        found
+    }
+
+    #[test]
+    fn a_value_that_cannot_be_used_is_an_error_in_every_command() {
+        let texts = [TypeId::of::<String>(), TypeId::of::<OsString>(), TypeId::of::<PathBuf>()];
+        let mut tried = 0;
+        for (words, command) in commands(&Cli::command(), &["merganser".to_owned()]) {
+            for arg in command.get_arguments().filter(|arg| arg.get_action().takes_values()) {
+                let kind = arg.get_value_parser().type_id();
+                let Some(long) = arg.get_long().filter(|_| !texts.iter().any(|text| kind == *text)) else {
+                    continue;
+                };
+                let option = format!("--{long}");
+                let typed = words.iter().chain([&option]).map(OsString::from).chain(["no such".into()]);
+                let Err(error) = parse(typed) else { panic!("{words:?} {option} takes anything") };
+                assert_eq!(error.exit_code(), 2);
+                assert!(error.to_string().contains(&option), "{words:?} {option}: {error}");
+                tried += 1;
+            }
+        }
+        assert!(tried > 20, "{tried}");
     }
 
     #[test]

@@ -113,6 +113,8 @@ fn wrong_values_are_refused_before_anything_is_tried() {
         run(&format!("{base} {wrong}"), &[]).exits(2);
     }
     run(base, &[("MODE", "three")]).exits(2).says("MODE");
+    run("transform run v --lease 0", &[]).exits(2).says("--lease");
+    run("transform status v", &[("MERGANSER_LOG_FORMAT", "bad")]).exits(2).says("MERGANSER_LOG_FORMAT");
     let secret = "run oca --source dir:/nowhere --store file:/tmp/x --database-url";
     for url in ["mysql://me:sesame-sesame@host/db", "postgresql://me:sesame-sesame@host/db?sslmode=maybe"] {
         let ran = run(&format!("{secret} {url}"), &[]).exits(2);
