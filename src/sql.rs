@@ -457,6 +457,7 @@ pub const TRANSFORM_RETRY: &str = part(file::TRANSFORM_VERSIONS, "retry");
 pub const TRANSFORM_WHOLE_AGAIN: &str = part(file::TRANSFORM_VERSIONS, "whole_again");
 pub const TRANSFORM_MEMBERS_AGAIN: &str = part(file::TRANSFORM_VERSIONS, "members_again");
 pub const TRANSFORM_GROUPS_AGAIN: &str = part(file::TRANSFORM_VERSIONS, "groups_again");
+pub const TRANSFORM_CHANGED: &str = part(file::TRANSFORM_VERSIONS, "changed");
 pub const TRANSFORM_SWAPPED: &str = part(file::TRANSFORM_VERSIONS, "swapped");
 pub const TRANSFORM_COUNTED: &str = part(file::TRANSFORM_SWAPPING, "counted");
 pub const TRANSFORM_NOW: &str = part(file::TRANSFORM_SWAPPING, "now");

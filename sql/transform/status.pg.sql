@@ -1,7 +1,7 @@
 -- Purpose: report the progress of a version.
 -- Engine:  PostgreSQL 14 and later; a statement (prepare)
 -- Inputs:  $1 version_id; :"ledger".
--- Outputs: one row: a JSON object with job, version, hash, state, table, partitions, ranges (null without buckets), rows,
+-- Outputs: one row: a JSON object with job, version, hash, state, table, error (why it is not put in place; mostly null), partitions, ranges (null without buckets), rows,
 --          workers, rows_per_s, eta_s, started, ended, largest, slowest and poison partitions. A partition in parts counts
 --          once. The speed is the rows that a worker has done per second of work, times the current number of workers; a pause
 --          does not change it. The time left is estimated from the cost of a partition and the cost of a row, because the
@@ -178,6 +178,7 @@ select jsonb_build_object(
     'target', version.target_schema || '.' || version.target_table,
     'old_table', version.old_table,
     'in_place', version.is_in_place,
+    'error', (select run.error from :"ledger".runs as run where run.run_id = version.version_id),
     'planned', version.planned_at,
     'swapped', version.swapped_at,
     'started', worked.started,

@@ -195,6 +195,12 @@ on conflict (version_id, group_no) do update
 set status = 'waiting', rows_planned = excluded.rows_planned, is_written = true, losses = 0, failures = 0, error = null,
     bucket_no = null;
 
+-- part: changed  (statement)
+-- Purpose: note why a version whose partitions are all done is not put in place.
+-- Inputs:  $1 version_id, $2 the reason in words; :"ledger".
+-- Outputs: its run has the error.
+update :"ledger".runs set error = $2 where run_id = $1 and status = 'running';
+
 -- part: swapped  (statement)
 -- Purpose: record that a version is in place and its run has ended, and that the version before it is not in place any more.
 -- Inputs:  $1 version_id, $2 the new name of the table before it (null: there was none); :"ledger".
@@ -216,6 +222,7 @@ ended as (
     update :"ledger".runs as run
     set status = 'completed',
         finished_at = clock_timestamp(),
+        error = null,
         counts = jsonb_build_object('rows_in', counted.rows_in, 'rows_out', counted.rows_out)
     from counted, marked
     where run.run_id = marked.version_id and run.status = 'running'

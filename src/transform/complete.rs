@@ -15,6 +15,7 @@ use super::{plan, swap};
 use crate::config::WorkerConfig;
 use crate::error::Cause;
 use crate::sql;
+use crate::words::counted;
 
 /// The result of completing a version.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,7 +25,7 @@ pub enum Completed {
     /// Partitions have changed since they were read, and wait to be done again.
     Again { partitions: usize },
     /// Partitions have changed, and the job does not allow doing them again.
-    Changed { partitions: usize, example: String },
+    Changed { words: String },
     /// Another worker was faster, or a group waits again.
     NotYet,
 }
@@ -162,7 +163,13 @@ async fn changed(
         let known = differing.known.iter().map(|(_, _, key)| key);
         let example = known.chain(differing.new.iter().map(|new| &new.key)).next();
         let example = shown_key(example.and_then(|key| key.as_deref()));
-        return Ok(Completed::Changed { partitions, example });
+        let words = format!(
+            "{} of {} changed since the table was read ({example}, for one)",
+            counted(partitions as u64, "partition"),
+            job.source.table
+        );
+        session.execute("note the change", sql::TRANSFORM_CHANGED, &[&worker.version, &words]).await?;
+        return Ok(Completed::Changed { words });
     }
     let what = "do changed partitions again";
     let numbers: Vec<i32> = differing.known.iter().map(|(number, ..)| *number).collect();

@@ -10,8 +10,9 @@ use std::time::{Duration, Instant};
 
 use uuid::Uuid;
 
+pub use self::memory::failure;
 pub use self::memory::{Outgrown, WorkerShare, replace};
-use self::outage::{OUTAGE, is_outage};
+pub use self::outage::{OUTAGE, is_outage};
 use super::buckets;
 use super::claim::{Claim, Heart, WorkerId};
 use super::clean::Cleaning;
@@ -35,7 +36,7 @@ const PAUSE: Duration = Duration::from_millis(500);
 /// The most times that changed partitions are done again.
 const ROUNDS: usize = 5;
 
-/// The result of a worker.
+/// The result of a worker, or of several.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum WorkEnd {
     /// The version is in place. `old` is the new name of the table before it, if this worker did the swap.
@@ -48,8 +49,7 @@ pub enum WorkEnd {
     },
     /// The source was changed while it was read.
     Changed {
-        partitions: usize,
-        example: String,
+        words: String,
         in_place: bool,
     },
     Paused,
@@ -294,9 +294,8 @@ impl<'w> Worker<'w> {
         match completed {
             Completed::Swapped { old } => Ok(Some(WorkEnd::InPlace { old })),
             Completed::NotYet => Ok(None),
-            Completed::Changed { partitions, example } => {
-                let in_place = self.version.is_in_place;
-                Ok(Some(WorkEnd::Changed { partitions, example, in_place }))
+            Completed::Changed { words } => {
+                Ok(Some(WorkEnd::Changed { words, in_place: self.version.is_in_place }))
             }
             Completed::Again { partitions } => {
                 self.rounds += 1;

@@ -120,11 +120,9 @@ pub fn end(job: &Job, end: &WorkEnd) -> String {
             partitions_shown(*in_place),
             job.folder.display()
         ),
-        WorkEnd::Changed { partitions, example, in_place } => format!(
-            "{name}, version {hash}: {} of {} changed since the table was read ({example}, for one); {} {}. \
+        WorkEnd::Changed { words, in_place } => format!(
+            "{name}, version {hash}: {words}; {} {}. \
              merganser transform work {}{} --anew reads the table again; with [source] changed only such partitions are done again.\n",
-            counted(*partitions as u64, "partition"),
-            job.source.table,
             job.target.table,
             partitions_shown(*in_place),
             job.folder.display(),
@@ -202,6 +200,10 @@ pub fn status(status: &Value) -> String {
         let left = status["eta_s"].as_f64().map(|eta| duration(Duration::from_secs_f64(eta.max(0.0))));
         let left = left.map(|left| format!(", about {left} left")).unwrap_or_default();
         let _ = writeln!(text, "  {} rows a second{left}", count(speed as u64));
+    }
+    if let Some(error) = status["error"].as_str() {
+        let _ =
+            writeln!(text, "  error: {error}; merganser transform work JOB --anew makes the version again");
     }
     if let Some(old) = status["old_table"].as_str() {
         let _ = writeln!(text, "  the table before it: {old}");

@@ -13,6 +13,7 @@ use crate::run::server::Server;
 use crate::transform::job::Job;
 use crate::transform::session::JobSession;
 use crate::transform::status::{newest, status};
+use crate::transform::versions::VersionTable;
 
 /// Shows it once, or again every second as long as workers are active.
 pub async fn run(
@@ -25,7 +26,10 @@ pub async fn run(
     ledger::is_usable(&session.connection, &config.database.ledger_schema).await?;
     loop {
         let version = newest(&session, job).await?;
-        let found = status(&session, &version).await?;
+        let mut found = status(&session, &version).await?;
+        if let Some(lost) = VersionTable::look(&session, version.version_id).await?.lost(job, &version) {
+            found["error"] = lost.to_string().into();
+        }
         let text = match (args.json, args.watch) {
             // One object per line, for a program that reads them as they come.
             (true, true) => format!("{found}\n"),

@@ -1,8 +1,9 @@
 //! `merganser transform run`: plans a job and starts workers on this machine, each a process of its own.
 
 use std::io::IsTerminal as _;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use serde_json::Value;
 use tokio::process::{Child, Command};
 
 use super::{show, work};
@@ -17,7 +18,8 @@ use crate::transform::job::Job;
 use crate::transform::plan::{self, PlanOptions};
 use crate::transform::session::JobSession;
 use crate::transform::status::{newest, status};
-use crate::transform::work::WorkEnd;
+use crate::transform::versions::Version;
+use crate::transform::work::{OUTAGE, WorkEnd, failure, is_outage};
 
 /// How often a dead worker is started again; its partitions become poison before that.
 const RESTARTS: usize = 40;
@@ -39,20 +41,34 @@ pub async fn run(
     report: &Report,
 ) -> Result<Exit, Failure> {
     let mut interrupt = Interrupt::listen().map_err(Cause::io("listen for signals"))?;
-    let session = JobSession::open_ledger(&server.url, &config.database).await?;
-    {
+    let in_place = {
+        let session = JobSession::open_ledger(&server.url, &config.database).await?;
         let looking = JobSession::open(&server.url, &config.database, "transform").await?;
         let workspace = Workspace::create(&config.worker.work_dir)?;
         let options = PlanOptions::new(config, &looking, workspace.path());
         let (version, is_new) = plan::ensure(&session, job, &options).await?;
         say(&show::plan(job, &version, is_new));
-    }
+        version.is_in_place
+    };
+    // From here on workers commit partitions, whatever becomes of this process.
+    let ended = oversee(config, job, server, number, (report, &mut interrupt)).await;
+    ended.map_err(|cause| failure(cause, in_place))
+}
+
+/// Starts the workers and waits for them.
+async fn oversee(
+    config: &TransformConfig,
+    job: &Job,
+    server: &Server,
+    number: usize,
+    (report, interrupt): (&Report, &mut Interrupt),
+) -> Result<Exit, Cause> {
     let mut workers = Vec::new();
     for _ in 0..number {
         workers.push(WorkerProcess { child: start(config, number)?, code: None });
     }
     let bar = report.records_bar(&job.name, 0);
-    let mut restarts = 0;
+    let (mut restarts, mut session) = (0, None);
     while workers.iter().any(|worker| worker.code.is_none()) {
         tokio::select! {
             () = tokio::time::sleep(LOOK) => {}
@@ -78,10 +94,9 @@ pub async fn run(
             }
         }
         if std::io::stderr().is_terminal()
-            && let Ok(version) = newest(&session, job).await
-            && let Ok(found) = status(&session, &version).await
+            && let Ok((_, found)) = look(config, job, server, &mut session).await
         {
-            let figure = |value: &serde_json::Value| value.as_f64().unwrap_or(0.0) as u64;
+            let figure = |value: &Value| value.as_f64().unwrap_or(0.0) as u64;
             bar.set_length(figure(&found["rows"]["planned"]));
             bar.set_position(figure(&found["rows"]["in"]) + figure(&found["rows"]["failed"]));
             let left = found["eta_s"].as_f64().map(|eta| Duration::from_secs_f64(eta.max(0.0)));
@@ -89,28 +104,67 @@ pub async fn run(
         }
     }
     bar.finish_and_clear();
-    end(&session, job, &workers).await
+    let (version, found) = look_after_outage(config, job, server, &mut session).await?;
+    Ok(end(job, &version, &found, &workers))
+}
+
+/// How far the version is. The connection is kept for the next look, and made again if it is lost.
+async fn look(
+    config: &TransformConfig,
+    job: &Job,
+    server: &Server,
+    kept: &mut Option<JobSession>,
+) -> Result<(Version, Value), Cause> {
+    let session = match kept.take().filter(|session| !session.connection.is_closed()) {
+        Some(session) => session,
+        None => JobSession::open(&server.url, &config.database, "transform").await?,
+    };
+    let version = newest(&session, job).await?;
+    let found = status(&session, &version).await?;
+    *kept = Some(session);
+    Ok((version, found))
+}
+
+/// The same when workers have ended: the server is waited for as long as workers wait.
+async fn look_after_outage(
+    config: &TransformConfig,
+    job: &Job,
+    server: &Server,
+    session: &mut Option<JobSession>,
+) -> Result<(Version, Value), Cause> {
+    let start = Instant::now();
+    loop {
+        match look(config, job, server, session).await {
+            Err(Cause::Postgres(error)) if is_outage(&error) && start.elapsed() < OUTAGE => {
+                tracing::warn!("the connection was lost, and is made again: {error}");
+                tokio::time::sleep(LOOK).await;
+            }
+            other => return other,
+        }
+    }
 }
 
 /// The result of all workers together.
-async fn end(session: &JobSession, job: &Job, workers: &[WorkerProcess]) -> Result<Exit, Failure> {
-    let version = newest(session, job).await?;
-    let found = status(session, &version).await?;
-    say(&show::status(&found));
+fn end(job: &Job, version: &Version, found: &Value, workers: &[WorkerProcess]) -> Exit {
+    say(&show::status(found));
     let poison: i64 = ["partitions", "ranges"].iter().filter_map(|of| found[*of]["poison"].as_i64()).sum();
     let ended = match version.state.as_str() {
         "swapped" => WorkEnd::InPlace { old: version.old_table.clone() },
         "paused" => WorkEnd::Paused,
         _ if poison > 0 => WorkEnd::Poison { groups: poison, in_place: version.is_in_place },
+        _ if found["error"].is_string() => WorkEnd::Changed {
+            words: found["error"].as_str().unwrap_or_default().to_owned(),
+            in_place: version.is_in_place,
+        },
         // A worker has reported the reason.
         _ => {
             let codes = workers.iter().filter_map(|worker| worker.code);
             let some_failed = codes.clone().any(|code| code == Exit::SomeFailed as i32);
-            return Ok(if some_failed { Exit::SomeFailed } else { Exit::Failed });
+            return if some_failed { Exit::SomeFailed } else { Exit::Failed };
         }
     };
     say(&show::end(job, &ended));
-    Ok(work::exit(&ended))
+    work::exit(&ended)
 }
 
 /// Starts a worker. The address of the database, which may hold a password, is passed in the environment.

@@ -104,7 +104,7 @@ impl Outgrown {
 }
 
 /// The failure of a worker: others, or this one, have committed partitions before.
-pub(super) fn failure(cause: Cause, in_place: bool) -> Failure {
+pub fn failure(cause: Cause, in_place: bool) -> Failure {
     let database = Database::Partitions { in_place };
     Failure { step: None, run_id: None, cause: Box::new(cause), database }
 }

@@ -9,13 +9,13 @@ use crate::clients::store::StoreError;
 use crate::error::Cause;
 
 /// How long a worker waits for a server or a store that does not answer.
-pub(super) const OUTAGE: Duration = Duration::from_secs(300);
+pub const OUTAGE: Duration = Duration::from_secs(300);
 
 /// A claim with which the connection was lost this often has failed: what is in it may be the reason.
 const LOST: u32 = 3;
 
 /// Whether the error may go away by itself.
-pub(super) fn is_outage(error: &PgError) -> bool {
+pub fn is_outage(error: &PgError) -> bool {
     matches!(error, PgError::ConnectionLost(_) | PgError::Unreachable(_) | PgError::TooMany(_))
 }
 

@@ -87,6 +87,7 @@ async fn a_version_whose_table_was_removed_or_replaced_is_not_called_in_place() 
     world.run("vacuum full companies_clean").await;
     assert!(world.expect(0, &["work"]).contains("is in place"));
     world.run("drop table companies_clean").await;
+    assert!(world.status()["error"].as_str().unwrap().contains("not there any more"));
     for words in ["plan", "work", "run"] {
         let said = world.expect(1, &[words]);
         assert!(said.contains("public.companies_clean") && said.contains("not there any more"), "{said}");
@@ -105,4 +106,42 @@ async fn a_version_whose_table_was_removed_or_replaced_is_not_called_in_place() 
     assert!(said.contains("another job or somebody has replaced it") && said.contains("--anew"), "{said}");
     world.expect(0, &["work", "--anew"]);
     world.assert_whole().await;
+}
+
+/// `run` with a worker that is held after some groups, whatever is done meanwhile, and how it ended.
+async fn run_held(world: &World, fault: &str, meanwhile: &str) -> (Option<i32>, String) {
+    let hold = world.folder.path().join("hold");
+    let run = world.start(&["run", "--workers", "1"], &format!("{fault}=hold {}", hold.display()));
+    until("a worker is held", async || hold.exists()).await;
+    world.run(meanwhile).await;
+    std::fs::remove_file(&hold).unwrap();
+    let output = run.wait_with_output().unwrap();
+    let said =
+        [output.stdout, output.stderr].map(|text| String::from_utf8_lossy(&text).into_owned()).concat();
+    (output.status.code(), said)
+}
+
+#[tokio::test]
+async fn all_workers_and_the_command_that_started_them_survive_lost_connections() {
+    let world = World::new("transform_run_outage", 2_000).await;
+    let cut = "select count(pg_terminate_backend(pid)) from pg_stat_activity
+        where datname = current_database() and pid <> pg_backend_pid()";
+    let (code, said) = run_held(&world, "transform.cleaned@2", cut).await;
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("is in place") && !said.contains("unchanged"), "{said}");
+    world.assert_whole().await;
+}
+
+#[tokio::test]
+async fn the_command_that_started_the_workers_says_that_the_source_changed() {
+    let world = World::new("transform_run_changed", 2_000).await;
+    let change = "update companies_raw set name = 'later'; select pg_sleep(1.2); select 1";
+    let (code, said) = run_held(&world, "transform.finished@3", change).await;
+    assert_eq!(code, Some(3), "{said}");
+    assert!(said.contains("changed since the table was read") && said.contains("--anew"), "{said}");
+    let error = world.status()["error"].as_str().unwrap().to_owned();
+    assert!(error.contains("of public.companies_raw changed since"), "{error}");
+    assert!(world.expect(0, &["status"]).contains(&error));
+    world.expect(0, &["work", "--anew"]);
+    assert!(world.status()["error"].is_null());
 }
