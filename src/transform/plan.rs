@@ -9,7 +9,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::buckets::BucketPlace;
-use super::clean::{Cleaning, CleaningError};
+use super::clean::Cleaning;
 use super::groups::{self, Group, Partition};
 use super::job::{Job, TableName};
 use super::look::RawTable;
@@ -129,8 +129,8 @@ async fn plan(session: &JobSession, job: &Job, options: &PlanOptions<'_>) -> Res
         versions::refuse_other_job(session, job).await?;
     }
     let table = TableName { schema: job.target.table.schema.clone(), table: version_table.clone() };
-    let (clean, untried) = target::look(looking, job, &raw, &table, options.in_place).await?;
-    let mut cleaning = try_cleaning(job, options, &raw, &clean)?;
+    let (mut clean, untried) = target::look(looking, job, &raw, &table, options.in_place).await?;
+    let mut cleaning = clean.open(job, (options.folder, options.limits), &raw)?;
 
     let mut report = PlanReport { changes: changes(looking, &raw).await?, ..PlanReport::default() };
     let partitions = partitions(looking, &raw, false).await?;
@@ -141,6 +141,10 @@ async fn plan(session: &JobSession, job: &Job, options: &PlanOptions<'_>) -> Res
     groups::scout(&mut packed);
     report.split = split;
     report.warnings.extend(untried);
+    let null = clean.always_null();
+    if !null.is_empty() {
+        report.warnings.push(format!("the cleaning does not give {}, which will be NULL", null.join(", ")));
+    }
     if !options.in_place
         && let Some(other) = versions::other_job(session, job).await?
     {
@@ -200,20 +204,6 @@ async fn free_name((session, looking): (&JobSession, &JobSession), job: &Job) ->
         message: format!("there is a table {table} already, which is not of this job"),
         hint: Some(format!("alter table {table} rename to …; or drop it")),
     })
-}
-
-/// Tries the cleaning on no rows, which finds its errors and columns that do not match.
-fn try_cleaning(
-    job: &Job,
-    options: &PlanOptions<'_>,
-    raw: &RawTable,
-    clean: &CleanColumns,
-) -> Result<Cleaning, Cause> {
-    let columns = (raw.columns.as_slice(), clean.columns.as_slice());
-    let mut cleaning = Cleaning::open(job, options.folder, options.limits, columns)?;
-    let out = cleaning.columns()?;
-    clean.matched(&out).map_err(CleaningError::Failed)?;
-    Ok(cleaning)
 }
 
 /// The server's counter of changes of the source.

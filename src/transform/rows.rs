@@ -1,14 +1,18 @@
 //! The clean rows of a group: their columns are matched by name with the table's, their number is counted by partition, and
 //! they are encoded for COPY.
 
+use std::path::Path;
+
 use arrow::datatypes::Schema;
 use arrow::record_batch::RecordBatch;
 
 use super::clean::{Cleaning, CleaningError};
 use super::columns::PgColumn;
 use super::encode::{self, EncodeError, Encoded, KeyPlaces};
+use super::job::Job;
 use super::look::RawTable;
 use super::read::{ReadError, apart};
+use crate::clients::duckdb::DuckLimits;
 use crate::fields::meant;
 use crate::words;
 
@@ -20,6 +24,9 @@ const SHOWN: usize = 3;
 pub struct CleanColumns {
     pub columns: Vec<PgColumn>,
     pub key: String,
+    /// The columns that the cleaning gives for no rows. It must give them for any rows: what one partition alone lacks would
+    /// become NULL there without a word.
+    pub given: Vec<String>,
 }
 
 /// The clean rows of a group, ready to be written.
@@ -47,6 +54,31 @@ pub enum GroupError {
 }
 
 impl CleanColumns {
+    /// Prepares a job's cleaning, and finds out which columns it gives by trying it on no rows.
+    ///
+    /// # Errors
+    /// In words: it cannot be prepared or fails, or its columns do not match.
+    pub fn open(
+        &mut self,
+        job: &Job,
+        (folder, limits): (&Path, DuckLimits),
+        raw: &RawTable,
+    ) -> Result<Cleaning, CleaningError> {
+        let columns = (raw.columns.as_slice(), self.columns.as_slice());
+        let mut cleaning = Cleaning::open(job, folder, limits, columns)?;
+        let matched = self.matched(&*cleaning.columns()?).map_err(CleaningError::Failed)?;
+        self.given = matched.into_iter().map(|(_, name)| name).collect();
+        Ok(cleaning)
+    }
+
+    /// The columns of which the clean table has only NULL, because the cleaning never gives them.
+    pub fn always_null(&self) -> Vec<&str> {
+        let is_null = |column: &&PgColumn| {
+            !self.given.contains(&column.name) && !column.has_default && !column.is_generated
+        };
+        self.columns.iter().filter(is_null).map(|column| column.name.as_str()).collect()
+    }
+
     /// The columns to write, in the order of the table, each with its place in `out` and its name.
     ///
     /// # Errors
@@ -84,6 +116,12 @@ impl CleanColumns {
                 None if column.not_null && !column.has_default && !column.is_generated => {
                     return Err(format!(
                         "the cleaning does not give `{}`, which must have a value in the clean table",
+                        column.name
+                    ));
+                }
+                None if self.given.contains(&column.name) => {
+                    return Err(format!(
+                        "the cleaning does not give `{}` here, which it gives for no rows: each result has the same columns",
                         column.name
                     ));
                 }

@@ -102,7 +102,7 @@ pub async fn look(
         })?;
     check_key(key, raw)?;
     let columns: Vec<PgColumn> = columns.into_iter().map(|(column, _)| column).collect();
-    Ok((CleanColumns { columns, key: job.target.key.clone() }, untried))
+    Ok((CleanColumns { columns, key: job.target.key.clone(), given: Vec::new() }, untried))
 }
 
 /// # Errors
@@ -216,7 +216,7 @@ pub async fn columns(session: &JobSession, job: &Job, table: &TableName) -> Resu
         return Err(missing_table(table));
     }
     let columns = look::columns(session, table).await?.into_iter().map(|(column, _)| column).collect();
-    Ok(CleanColumns { columns, key: job.target.key.clone() })
+    Ok(CleanColumns { columns, key: job.target.key.clone(), given: Vec::new() })
 }
 
 fn kind(kind: char) -> &'static str {

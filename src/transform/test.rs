@@ -60,7 +60,7 @@ pub async fn test(
     session: &JobSession,
     job: &Job,
     test: &JobTest,
-    open: impl FnOnce(&RawTable, &CleanColumns) -> Result<Cleaning, Cause>,
+    open: impl FnOnce(&RawTable, &mut CleanColumns) -> Result<Cleaning, Cause>,
 ) -> Result<Tested, Cause> {
     let raw = RawTable::look(session, job, &test.source).await?;
     let partitions = plan::partitions(session, &raw, false).await?;
@@ -82,8 +82,8 @@ pub async fn test(
         .transaction("test the cleaning", async {
             let tested = async {
                 target::make(session, job, &name).await?;
-                let clean = target::columns(session, job, &name).await?;
-                let mut cleaning = open(&raw, &clean)?;
+                let mut clean = target::columns(session, job, &name).await?;
+                let mut cleaning = open(&raw, &mut clean)?;
                 let together = job.clean.grouped;
                 let cleaned = tokio::task::block_in_place(|| {
                     rows::clean(&mut cleaning, together, &clean, &raw, &keys, found.batches)

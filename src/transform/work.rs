@@ -198,15 +198,14 @@ impl<'w> Worker<'w> {
         let heart = Heart::start(url.clone(), config.database.clone(), id, config.worker.lease);
         let raw = RawTable::look(&other, job, &job.source.table).await?;
         let source = RowSource::open(&session, job, &version, &config.buckets).await?;
-        let Some(clean) = target::made(&session, job, &version, &name, &id).await? else {
+        let Some(mut clean) = target::made(&session, job, &version, &name, &id).await? else {
             // Other workers have ended the version in the meantime.
             return match id.open(&session).await?.state.as_str() {
                 "swapped" => Ok(Err(WorkEnd::InPlace { old: None })),
                 _ => Err(given_up(job, &version)),
             };
         };
-        let columns = (raw.columns.as_slice(), clean.columns.as_slice());
-        let cleaning = Cleaning::open(job, workspace.path(), config.worker.duckdb(), columns)?;
+        let cleaning = clean.open(job, (workspace.path(), config.worker.duckdb()), &raw)?;
         let table = CleanTable { table: name, key: job.target.key.clone(), is_in_place: version.is_in_place };
         Ok(Ok(Self {
             config,

@@ -7,7 +7,6 @@ use crate::config::TransformConfig;
 use crate::error::{Cause, Exit, Failure};
 use crate::run::server::Server;
 use crate::system::workspace::Workspace;
-use crate::transform::clean::Cleaning;
 use crate::transform::job::{Job, TableName};
 use crate::transform::look::RawTable;
 use crate::transform::read::{self, Wanted};
@@ -30,10 +29,9 @@ pub async fn run(config: &TransformConfig, job: &Job, server: &Server) -> Result
             table: format!("{}__dry", job.target.table.table),
         },
     };
-    let (clean, _) = target::look(&session, job, &raw, &name, config.in_place).await?;
-    let columns = (raw.columns.as_slice(), clean.columns.as_slice());
+    let (mut clean, _) = target::look(&session, job, &raw, &name, config.in_place).await?;
     let mut cleaning =
-        Cleaning::open(job, workspace.path(), config.worker.duckdb(), columns).map_err(Cause::from)?;
+        clean.open(job, (workspace.path(), config.worker.duckdb()), &raw).map_err(Cause::from)?;
     let together = job.clean.grouped;
     let partitions = plan::partitions(&session, &raw, false).await?;
     let packed = packing::pack(&session, job, &raw, &partitions, (None, config.in_place)).await?.groups;

@@ -7,7 +7,6 @@ use crate::config::TransformConfig;
 use crate::error::{Cause, Exit, Failure};
 use crate::run::server::Server;
 use crate::system::workspace::Workspace;
-use crate::transform::clean::Cleaning;
 use crate::transform::job::Job;
 use crate::transform::session::JobSession;
 use crate::transform::test;
@@ -24,8 +23,7 @@ pub async fn run(config: &TransformConfig, job: &Job, server: &Server) -> Result
     let session = JobSession::open(&server.url, &config.database, "transform").await?;
     let workspace = Workspace::create(&config.worker.work_dir)?;
     let tested = test::test(&session, job, wanted, |raw, clean| {
-        let columns = (raw.columns.as_slice(), clean.columns.as_slice());
-        Ok(Cleaning::open(job, workspace.path(), config.worker.duckdb(), columns)?)
+        Ok(clean.open(job, (workspace.path(), config.worker.duckdb()), raw)?)
     })
     .await?;
     let mut text = format!(

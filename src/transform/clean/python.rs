@@ -67,7 +67,12 @@ impl PythonCleaning {
 
     /// The columns of the result for no rows.
     pub fn columns(&mut self) -> Result<SchemaRef, CleaningError> {
-        self.ask("no rows", Vec::new()).map(|(schema, _)| schema)
+        self.ask("no rows", Vec::new()).map(|(schema, _)| schema).map_err(|error| match error {
+            CleaningError::Failed(words) => {
+                CleaningError::Failed(format!("called with a frame of no rows: {words}"))
+            }
+            error => error,
+        })
     }
 
     /// The largest resident size of the process in bytes that was seen.

@@ -144,6 +144,25 @@ async fn an_interpreter_that_is_gone_ends_the_worker_and_poisons_nothing() {
 }
 
 #[tokio::test]
+async fn a_column_that_one_partition_lacks_is_an_error_and_one_that_all_lack_is_named() {
+    let world = World::new("transform_lacks", 1_000).await;
+    pandas(&world, CLEAN);
+    let lacks = "    return df.drop(columns='extra' if len(df) == 0 or df['zip_code'].iloc[0] != '00007' else ['extra', 'zip'])";
+    world.put("clean.py", &CLEAN.replace("    return df.drop(columns=\"extra\")", lacks));
+    let said = world.expect(3, &["work"]);
+    assert!(said.contains("does not give `zip` here"), "{said}");
+    assert!(said.contains("1 group"), "{said}");
+    world.put("clean.py", &CLEAN.replace("columns=\"extra\"", "columns=[\"extra\", \"zip\"]"));
+    let said = world.expect(0, &["plan"]);
+    assert!(said.contains("does not give zip, which will be NULL"), "{said}");
+    world.expect(0, &["work"]);
+    // The first call has no rows, and the message says so.
+    world.put("clean.py", "def clean(df):\n    df['zip'] = df['zip_code'].iloc[0]\n    return df\n");
+    let said = world.expect(1, &["plan"]);
+    assert!(said.contains("called with a frame of no rows") && said.contains("IndexError"), "{said}");
+}
+
+#[tokio::test]
 async fn what_is_missing_is_said_before_anything_is_planned() {
     let world = World::new("transform_no_pandas", 100).await;
     pandas(&world, CLEAN);
