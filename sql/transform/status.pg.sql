@@ -1,11 +1,13 @@
 -- Purpose: report the progress of a version.
 -- Engine:  PostgreSQL 14 and later; a statement (prepare)
 -- Inputs:  $1 version_id; :"ledger".
--- Outputs: one row: a JSON object with job, version, hash, state, table, error (why it is not put in place; mostly null), partitions, ranges (null without buckets), rows,
---          workers, rows_per_s, eta_s, started, ended, largest, slowest and poison partitions. A partition in parts counts
---          once. The speed is the rows that a worker has done per second of work, times the current number of workers; a pause
---          does not change it. The time left is estimated from the cost of a partition and the cost of a row, because the
---          largest partitions are done first and many small ones take longer; it is null as long as it is unknown.
+-- Outputs: one row: a JSON object with job, version, hash, state, table, error (why it is not put in place; mostly null),
+--          partitions, ranges (null without buckets), rows, workers, rows_per_s, eta_s, started, ended, largest, slowest and
+--          poison partitions, and at most five that run, the longest first. A partition in parts counts once. The speed is the
+--          rows that a worker has done per second of work, times the current number of workers; a pause does not change it. The
+--          time left is estimated from the cost of a partition and the cost of a row, because the largest partitions are done
+--          first and many small ones take longer; it is null as long as it is unknown, and when a group runs for more than twice
+--          as long as expected.
 with version as (
     select * from :"ledger".transform_versions where version_id = $1
 ),
@@ -148,7 +150,10 @@ cost as (
 -- and none of them is done, the cost of a partition is unknown.
 time_left as (
     select
-        case when speed.rows_per_s > 0 and coalesce(bool_or(timed.is_done) filter (where timed.partitions > 1), true)
+        case
+            when speed.rows_per_s > 0
+                and coalesce(bool_or(timed.is_done) filter (where timed.partitions > 1), true)
+                and not coalesce(bool_or(timed.is_late), false)
             then coalesce(greatest(sum(timed.left_s) / workers.alive, max(timed.left_s)), 0)
         end as seconds
     from workers
@@ -157,10 +162,14 @@ time_left as (
             select
                 timed.partitions,
                 timed.status = 'done' as is_done,
-                case when timed.status = 'done' then 0
-                    else greatest(cost.per_partition * timed.partitions + cost.per_row * timed.rows - timed.seconds, 0)
-                end as left_s
-            from timed, cost
+                case when timed.status = 'done' then 0 else greatest(expected.seconds - timed.seconds, 0) end as left_s,
+                -- By far later than expected, beyond the noise of a few seconds: nobody knows when it ends.
+                timed.status = 'running' and timed.seconds > 2 * expected.seconds + 5 as is_late
+            from timed
+                cross join cost
+                cross join lateral (
+                    select cost.per_partition * timed.partitions + cost.per_row * timed.rows as seconds
+                ) as expected
         ) as timed on true
     group by workers.alive, speed.rows_per_s
 )
@@ -201,6 +210,30 @@ select jsonb_build_object(
     'largest', (
         select coalesce(jsonb_agg(jsonb_build_object('key', key, 'rows', rows_planned, 'status', status)), '[]')
         from (select * from partition order by rows_planned desc, partition_no limit 5) as largest
+    ),
+    'running', (
+        select coalesce(jsonb_agg(jsonb_build_object('group', group_no, 'range', range_no, 'partitions', partitions, 'key', key,
+            'rows', rows_planned, 'worker', worker, 'seconds', seconds)), '[]')
+        from (
+            select
+                groups.group_no,
+                case when groups.kind = 'range' then groups.group_no end as range_no,
+                groups.rows_planned,
+                worker.host || ', process ' || worker.process_id as worker,
+                round(extract(epoch from clock_timestamp() - groups.claimed_at)::numeric, 3) as seconds,
+                members.partitions,
+                members.key
+            from :"ledger".transform_groups as groups
+                left join :"ledger".transform_workers as worker using (worker_id)
+                cross join lateral (
+                    select count(*) as partitions, min(part.key) as key
+                    from :"ledger".transform_partitions as part
+                    where part.version_id = groups.version_id and part.group_no = groups.group_no
+                ) as members
+            where groups.version_id = $1 and groups.status = 'running'
+            order by groups.claimed_at, groups.group_no
+            limit 5
+        ) as running
     ),
     'slowest', (
         select coalesce(jsonb_agg(jsonb_build_object('group', group_no, 'partitions', partitions, 'key', key,

@@ -208,6 +208,21 @@ pub fn status(status: &Value) -> String {
     if let Some(old) = status["old_table"].as_str() {
         let _ = writeln!(text, "  the table before it: {old}");
     }
+    for item in status["running"].as_array().into_iter().flatten() {
+        let more = item["partitions"].as_u64().filter(|partitions| *partitions > 1);
+        let more = more.map(|more| format!(" and {} more", more - 1)).unwrap_or_default();
+        let what = match item["range"].as_u64() {
+            Some(range) => format!("range {range}"),
+            None => format!("{}{more}", shown_key(item["key"].as_str())),
+        };
+        let _ = writeln!(
+            text,
+            "  running for {}: {what} ({} rows), by {}",
+            duration(Duration::from_secs_f64(item["seconds"].as_f64().unwrap_or(0.0).max(0.0))),
+            number(&item["rows"]),
+            text_of(&item["worker"])
+        );
+    }
     let lists = [("largest", "rows"), ("slowest", "seconds")];
     for (name, what) in lists {
         let items = status[name].as_array().map(Vec::as_slice).unwrap_or_default();

@@ -1,6 +1,7 @@
 //! The estimate of the time left, over made-up costs: the ledger of a real plan is filled as if workers had been at it.
 
 use super::world::World;
+use crate::support::waiting::until;
 
 /// The seconds that a partition and a row take, and the number of workers.
 struct Costs {
@@ -123,4 +124,29 @@ async fn the_time_left_is_told_within_a_fifth_after_a_tenth() {
             );
         }
     }
+}
+
+#[tokio::test]
+async fn a_group_that_hangs_is_named_and_its_end_is_not_guessed() {
+    let world = World::new("transform_hangs", 2_000).await;
+    let hold = world.folder.path().join("hold");
+    let mut worker = world.start(&["work"], &format!("transform.cleaned@4=hold {}", hold.display()));
+    until("the worker holds", async || hold.exists()).await;
+    let status = world.status();
+    let running = &status["running"][0];
+    assert_eq!(
+        (&status["partitions"]["poison"], status["running"].as_array().unwrap().len()),
+        (&0.into(), 1)
+    );
+    assert!(running["seconds"].as_f64().unwrap() >= 0.0 && running["rows"].as_u64().unwrap() > 0, "{status}");
+    world
+        .run("update etl.transform_groups set claimed_at = claimed_at - interval '2 minutes' where status = 'running'")
+        .await;
+    assert!(world.status()["eta_s"].is_null());
+    let text = world.expect(0, &["status"]);
+    assert!(text.contains("running for 2") && text.contains(&format!("process {}", worker.id())), "{text}");
+    assert!(!text.contains(" left"), "{text}");
+    std::fs::remove_file(&hold).unwrap();
+    assert_eq!(worker.wait().unwrap().code(), Some(0));
+    assert_eq!(world.status()["running"].as_array().unwrap().len(), 0);
 }
