@@ -61,6 +61,10 @@ pub enum Database {
     Partitions {
         in_place: bool,
     },
+    /// Partitions of a version that is not made any more: nobody continues them.
+    GivenUp {
+        in_place: bool,
+    },
     /// The connection broke while COMMIT was under way and the ledger cannot be asked.
     Unknown,
     /// Datasets that earlier steps of a build have loaded.
@@ -349,6 +353,12 @@ impl Failure {
                 "Partitions that are done are committed, and the next worker continues from there; the clean table {}.",
                 partitions_shown(*in_place)
             ),
+            Database::GivenUp { in_place } => {
+                format!(
+                    "What was not committed is rolled back; the clean table {}.",
+                    partitions_shown(*in_place)
+                )
+            }
             Database::Steps { loaded } => {
                 format!("What {} loaded is committed; the site is the last good one.", loaded.join(" and "))
             }

@@ -100,6 +100,7 @@ fn every_failure_says_what_changed_and_what_is_next() {
         (Some(END), Database::Committed { batches: 0 }),
         (Some("purge"), Database::Rewritten { objects: 2 }),
         (None, Database::Partitions { in_place: false }),
+        (None, Database::GivenUp { in_place: false }),
         (None, Database::Steps { loaded: vec!["catalog"] }),
         (None, Database::BrokenOff),
         (None, Database::Unknown),

@@ -49,7 +49,8 @@ pub struct Cost {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Finished {
     Done,
-    /// Another worker has the claim: nothing was written.
+    /// The claim is no longer ours, because another worker has it, it was given back, or the version is not made any more:
+    /// nothing was written.
     Lost,
 }
 
@@ -58,7 +59,7 @@ pub enum Finished {
 pub enum FinishError {
     #[error(transparent)]
     Postgres(#[from] PgError),
-    #[error("another worker holds the claim by now")]
+    #[error("the claim is no longer ours")]
     Lost,
     /// For example, a trigger discards rows.
     #[error("{sent} rows were sent, and the clean table took {taken}: does a trigger leave some out?")]
@@ -280,7 +281,7 @@ pub async fn fail(
         .await?;
     let status: Option<String> = row.map(|row| row.try_get(0)).transpose().map_err(decode)?;
     Ok(match status.as_deref() {
-        None => "somebody else has it by now",
+        None => "the claim is no longer ours",
         Some("poison") => "it is poison now",
         Some(_) => "it is tried again",
     })

@@ -28,7 +28,7 @@ use super::target;
 use super::versions::{self, Version};
 use crate::clients::postgres::{PgError, PgUrl};
 use crate::config::TransformConfig;
-use crate::error::{Cause, Failure};
+use crate::error::{Cause, Database, Failure};
 use crate::system::workspace::Workspace;
 
 /// The pause between two checks whether other workers have ended.
@@ -129,7 +129,13 @@ pub async fn work(
             Err(error) => {
                 // Without this the claims would wait until the lease runs out.
                 let _ = open.id.leave(&open.session, true).await;
-                return Err(failed(error));
+                let state = open.id.open(&open.session).await.map(|open| open.state);
+                let is_given_up =
+                    state.is_ok_and(|state| ["superseded", "dropped"].contains(&state.as_str()));
+                return Err(match is_given_up {
+                    true => Failure { database: Database::GivenUp { in_place }, ..failed(error) },
+                    false => failed(error),
+                });
             }
         }
     }

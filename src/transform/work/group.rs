@@ -84,7 +84,7 @@ impl Worker<'_> {
         let (range, files) = (claim.group_no, filled.0.files.len());
         match finished {
             Finished::Done => tracing::debug!(range, files, "range {range} is in the buckets"),
-            Finished::Lost => tracing::warn!(range, "range {range}: another worker holds the claim by now"),
+            Finished::Lost => tracing::warn!(range, "range {range}: the claim is no longer ours"),
         }
         Ok(())
     }
@@ -150,7 +150,7 @@ impl Worker<'_> {
         match finished {
             Finished::Done => tracing::debug!(group, rows = rows.encoded.rows, "{name} is done"),
             Finished::Lost => {
-                tracing::warn!(group, "{name}: another worker holds the claim by now; nothing was written");
+                tracing::warn!(group, "{name}: the claim is no longer ours; nothing was written");
             }
         }
         Ok(())

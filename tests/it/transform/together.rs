@@ -177,7 +177,8 @@ async fn the_older_of_two_workers_refuses_to_go_on() {
     let output = older.wait_with_output().unwrap();
     let log = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(1), "{log}");
-    assert!(log.contains("is not made any more"), "{log}");
+    assert!(log.contains("is not made any more") && log.contains("the claim is no longer ours"), "{log}");
+    assert!(!log.contains("another worker") && !log.contains("the next worker continues"), "{log}");
     assert_eq!(world.one("select min(version) || ' ' || max(version) from companies_clean").await, "2 2");
     // The plan of the newer text has removed what that worker left.
     assert_eq!(
