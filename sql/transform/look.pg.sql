@@ -6,7 +6,8 @@
 -- Purpose: find out whether a table exists, of what kind it is, and what this role may do with it.
 -- Inputs:  $1 schema, $2 table.
 -- Outputs: at most one row: kind; may_read; is_owner, true also if this role may act as the owner; owner; pages; size_bytes
---          with indexes; has_row_security; is_durable, false if a crash of the server empties it.
+--          with indexes; has_row_security; is_durable, false if a crash of the server empties it;
+--          owner_may_create, whether the owner may have a table in the schema; role, ours.
 select
     class.relkind::text as kind,
     has_table_privilege(class.oid, 'select') as may_read,
@@ -15,7 +16,9 @@ select
     case when class.relkind in ('r', 'm') then pg_relation_size(class.oid) / current_setting('block_size')::bigint else 0 end as pages,
     case when class.relkind in ('r', 'm') then pg_total_relation_size(class.oid) else 0 end as size_bytes,
     class.relrowsecurity as has_row_security,
-    class.relpersistence = 'p' as is_durable
+    class.relpersistence = 'p' as is_durable,
+    has_schema_privilege(class.relowner, namespace.oid, 'create') as owner_may_create,
+    current_user::text as role
 from pg_class as class join pg_namespace as namespace on namespace.oid = class.relnamespace
 where namespace.nspname = $1 and class.relname = $2 and class.relkind in ('r', 'p', 'v', 'm', 'f');
 
@@ -245,5 +248,5 @@ order by kind, name;
 -- part: rights  (statement)
 -- Purpose: find out whether this role may create a table in a schema.
 -- Inputs:  $1 schema.
--- Outputs: at most one row: may_create.
-select has_schema_privilege(oid, 'create') as may_create from pg_namespace where nspname = $1;
+-- Outputs: at most one row: may_create; role, ours.
+select has_schema_privilege(oid, 'create') as may_create, current_user::text as role from pg_namespace where nspname = $1;

@@ -40,6 +40,10 @@ pub struct Relation {
     pub has_row_security: bool,
     /// A crash of the server does not empty it.
     pub is_durable: bool,
+    /// The owner may have a table in the schema.
+    pub owner_may_create: bool,
+    /// Our role.
+    pub role: String,
 }
 
 /// The source table and how it is read.
@@ -73,6 +77,8 @@ pub async fn relation(session: &JobSession, name: &TableName) -> Result<Option<R
             size_bytes: row.try_get(5)?,
             has_row_security: row.try_get(6)?,
             is_durable: row.try_get(7)?,
+            owner_may_create: row.try_get(8)?,
+            role: row.try_get(9)?,
         })
     });
     relation.transpose().map_err(decode)
@@ -107,7 +113,10 @@ impl RawTable {
         if !relation.may_read {
             return Err(Cause::Refused {
                 message: format!("our role may not read {table}"),
-                hint: Some(format!("let its owner, {}, run: grant select on {table} to …;", relation.owner)),
+                hint: Some(format!(
+                    "let its owner, {}, run: grant select on {table} to {};",
+                    relation.owner, relation.role
+                )),
             });
         }
         let there = columns(session, table).await?;

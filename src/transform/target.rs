@@ -64,8 +64,21 @@ pub async fn look(
                     relation.owner
                 ),
                 hint: Some(format!(
-                    "work as {}, or let it run: alter table {name} owner to …;",
-                    relation.owner
+                    "work as {}, or let it run: alter table {name} owner to {};",
+                    relation.owner, relation.role
+                )),
+            });
+        }
+        // The new table is given to the owner of the one before it.
+        (Some(relation), false) if !relation.owner_may_create => {
+            return Err(Cause::Refused {
+                message: format!(
+                    "{name} belongs to {}, who may not have a new table in the schema {}",
+                    relation.owner, name.schema
+                ),
+                hint: Some(format!(
+                    "let the schema's owner run: grant create on schema {} to {};",
+                    name.schema, relation.owner
                 )),
             });
         }
@@ -198,13 +211,13 @@ pub async fn make(session: &JobSession, job: &Job, version: &TableName) -> Resul
 
 async fn refuse_schema(session: &JobSession, name: &TableName) -> Result<(), Cause> {
     let row = session.maybe("look at the schema", sql::TRANSFORM_RIGHTS, &[&name.schema]).await?;
-    let may_create = row.map(|row| row.try_get::<_, bool>(0)).transpose().map_err(decode)?;
-    let (message, hint) = match may_create {
-        Some(true) => return Ok(()),
+    let right = row.map(|row| Ok((row.try_get::<_, bool>(0)?, row.try_get::<_, String>(1)?)));
+    let (message, hint) = match right.transpose().map_err(decode)? {
+        Some((true, _)) => return Ok(()),
         None => (format!("there is no schema {}", name.schema), format!("create schema {};", name.schema)),
-        Some(false) => (
+        Some((false, role)) => (
             format!("our role may not make a table in the schema {}", name.schema),
-            format!("let its owner run: grant create on schema {} to …;", name.schema),
+            format!("let its owner run: grant create on schema {} to {role};", name.schema),
         ),
     };
     Err(Cause::Refused { message, hint: Some(hint) })

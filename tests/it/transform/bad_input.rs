@@ -25,6 +25,14 @@ async fn what_cannot_be_is_refused_by_the_plan_and_changes_nothing() {
         &["[source] has no field `kye`", "did you mean `key`?"],
     )
     .await;
+    with(
+        "job.toml",
+        "group_rows = 400",
+        "group_rows = 0",
+        2,
+        &["group_rows must be 1 or more", "docs/transform.md says what it takes"],
+    )
+    .await;
     with("job.toml", "sql = \"clean", "sql = \"none", 2, &["none.duckdb.sql cannot be read"]).await;
     with(
         "job.toml",
@@ -153,20 +161,37 @@ async fn a_role_without_rights_is_told_which_ones() {
             world.database.name()
         ))
         .await;
-    let plan = || {
-        let args = ["transform", "plan", &world.folder.path().display().to_string()].map(str::to_owned);
+    let folder = world.folder.path().display().to_string();
+    let planned = |more: &[&str]| {
+        let args = [&["transform", "plan", &folder], more].concat();
+        let args = args.into_iter().map(str::to_owned);
         let output = crate::support::merganser(args, [("DATABASE_URL", world.database.url_as(&role))]);
         (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
     };
+    let (plan, plan_anew) = (|| planned(&[]), || planned(&["--anew"]));
     let (code, said) = plan();
     assert!(code == Some(1) && said.contains("our role may not read public.companies_raw"), "{said}");
+    assert!(said.contains(&format!("grant select on public.companies_raw to {role};")), "{said}");
     world.run(&format!("grant select on companies_raw to {role}")).await;
     let (code, said) = plan();
     assert!(code == Some(1) && said.contains("may not make a table in the schema public"), "{said}");
+    assert!(said.contains(&format!("grant create on schema public to {role};")), "{said}");
     world.run(&format!("grant create on schema public to {role}")).await;
     let (code, said) = plan();
     assert_eq!(code, Some(0), "{said}");
-    world.run(&format!("drop owned by {role}; drop role {role}")).await;
+    // The owner of the table in place gets the new one, too.
+    world
+        .run(&format!(
+            "create table companies_clean (like companies_raw); create role {role}_2; grant {role}_2 to {role};
+            alter table companies_clean owner to {role}_2"
+        ))
+        .await;
+    let (code, said) = plan_anew();
+    assert!(
+        code == Some(1) && said.contains(&format!("grant create on schema public to {role}_2;")),
+        "{said}"
+    );
+    world.run(&format!("drop owned by {role}, {role}_2; drop role {role}, {role}_2")).await;
 }
 
 #[tokio::test]
