@@ -7,7 +7,8 @@
 -- Inputs:  $1 schema, $2 table.
 -- Outputs: at most one row: kind; may_read; is_owner, true also if this role may act as the owner; owner; pages; size_bytes
 --          with indexes; has_row_security; is_durable, false if a crash of the server empties it;
---          owner_may_create, whether the owner may have a table in the schema; role, ours.
+--          owner_may_create, whether we may give the owner a table in the schema; role, ours; rows, by the
+--          statistics (0: not known).
 select
     class.relkind::text as kind,
     has_table_privilege(class.oid, 'select') as may_read,
@@ -17,8 +18,10 @@ select
     case when class.relkind in ('r', 'm') then pg_total_relation_size(class.oid) else 0 end as size_bytes,
     class.relrowsecurity as has_row_security,
     class.relpersistence = 'p' as is_durable,
-    has_schema_privilege(class.relowner, namespace.oid, 'create') as owner_may_create,
-    current_user::text as role
+    has_schema_privilege(class.relowner, namespace.oid, 'create')
+        or (select rolsuper from pg_roles where rolname = current_user) as owner_may_create,
+    current_user::text as role,
+    greatest(class.reltuples, 0)::bigint as rows
 from pg_class as class join pg_namespace as namespace on namespace.oid = class.relnamespace
 where namespace.nspname = $1 and class.relname = $2 and class.relkind in ('r', 'p', 'v', 'm', 'f');
 

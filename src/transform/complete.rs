@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use super::claim::{Open, WorkerId};
 use super::finish::CleanTable;
 use super::groups::{Group, Partition};
-use super::job::Job;
-use super::look::RawTable;
+use super::job::{Job, TableName};
+use super::look::{self, RawTable};
 use super::obstacles;
 use super::rows::shown_key;
 use super::session::{JobSession, decode};
@@ -110,6 +110,11 @@ async fn refuse_incomplete(
                 ),
                 hint: Some(versions::anew(job, version)),
             });
+        }
+        let target = TableName { schema: version.target_schema.clone(), table: version.target_table.clone() };
+        let old_rows = look::relation(session, &target).await?.map_or(0, |old| old.rows);
+        if let Some(words) = plan::fewer(there.unsigned_abs(), old_rows) {
+            tracing::warn!("{target} is replaced, although {words}");
         }
     }
     Ok(())

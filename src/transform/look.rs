@@ -40,10 +40,12 @@ pub struct Relation {
     pub has_row_security: bool,
     /// A crash of the server does not empty it.
     pub is_durable: bool,
-    /// The owner may have a table in the schema.
+    /// We may give the owner another table in the schema.
     pub owner_may_create: bool,
     /// Our role.
     pub role: String,
+    /// By the server's statistics; 0: not known.
+    pub rows: u64,
 }
 
 /// The source table and how it is read.
@@ -79,6 +81,7 @@ pub async fn relation(session: &JobSession, name: &TableName) -> Result<Option<R
             is_durable: row.try_get(7)?,
             owner_may_create: row.try_get(8)?,
             role: row.try_get(9)?,
+            rows: row.try_get::<_, i64>(10)?.unsigned_abs(),
         })
     });
     relation.transpose().map_err(decode)

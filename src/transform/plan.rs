@@ -22,6 +22,7 @@ use crate::clients::duckdb::DuckLimits;
 use crate::config::{BucketConfig, TransformConfig};
 use crate::error::Cause;
 use crate::sql;
+use crate::words::count;
 
 /// If rows are stored in another order than the key, a sample may read one page in so many, but may have at least so many rows.
 const SAMPLE_PAGES: u64 = 25;
@@ -50,6 +51,8 @@ pub struct PlanReport {
     pub ranges: u64,
     pub store: Option<String>,
     pub sample_rows: u64,
+    /// The rows that come out, as far as the sample shows it.
+    pub rows_out: u64,
     pub rows_per_s: Option<f64>,
     pub expected_s: Option<f64>,
     /// The estimated size of the version's table, and of the write-ahead log for it.
@@ -160,11 +163,14 @@ async fn plan(session: &JobSession, job: &Job, options: &PlanOptions<'_>) -> Res
         (report.buckets, report.ranges) = (planned.buckets, planned.ranges.len() as u64);
         report.store = Some(url.clone());
     }
-    if let Some(old) = super::look::relation(looking, &job.target.table).await? {
-        report.old_bytes = old.size_bytes;
-    }
+    let old = super::look::relation(looking, &job.target.table).await?;
+    report.old_bytes = old.as_ref().map_or(0, |old| old.size_bytes);
     try_sample(looking, job, &raw, &clean, &mut cleaning, &partitions, &mut report).await?;
     warn(&mut report, job, &raw);
+    // A job with a condition leaves most of a table in place as it is.
+    if let Some(old) = old.filter(|_| !options.in_place || job.source.condition.is_none()) {
+        report.warnings.extend(fewer(report.rows_out, old.rows));
+    }
     let version_id = Uuid::now_v7();
     let planned = buckets.as_ref().zip(store);
     if let Some((buckets, store)) = planned {
@@ -240,6 +246,7 @@ fn describe(report: &mut PlanReport, raw: &RawTable, partitions: &[Partition], p
         partitions.iter().find(|partition| partition.key.as_deref() == wanted).map_or(0, |found| found.rows)
     };
     report.rows = partitions.iter().map(|partition| partition.rows).sum();
+    report.rows_out = report.rows;
     report.partitions = partitions.len() as u64;
     report.groups = packed.len() as u64;
     report.largest =
@@ -312,6 +319,7 @@ async fn try_sample(
     let read: u64 = found.counted.iter().map(|counted| counted.rows).sum();
     report.sample_rows = read;
     if read > 0 {
+        report.rows_out = (report.rows as f64 * cleaned.encoded.rows as f64 / read as f64) as u64;
         let row_bytes = cleaned.encoded.text.len() as f64 / read as f64
             + ROW_HEADER * cleaned.encoded.rows as f64 / read as f64;
         let version_bytes = (row_bytes * report.rows as f64) as u64;
@@ -324,6 +332,17 @@ async fn try_sample(
         }
     }
     Ok(())
+}
+
+/// The warning about a version with far fewer rows than the table has that it replaces: its source may have been emptied.
+pub fn fewer(rows: u64, old_rows: u64) -> Option<String> {
+    (rows < old_rows / 2).then(|| {
+        format!(
+            "the new rows are about {}, and the table in place has about {}",
+            count(rows),
+            count(old_rows)
+        )
+    })
 }
 
 fn warn(report: &mut PlanReport, job: &Job, raw: &RawTable) {

@@ -145,3 +145,15 @@ async fn the_command_that_started_the_workers_says_that_the_source_changed() {
     world.expect(0, &["work", "--anew"]);
     assert!(world.status()["error"].is_null());
 }
+
+#[tokio::test]
+async fn a_source_that_was_emptied_is_warned_of_before_its_table_takes_the_place() {
+    let world = World::new("transform_emptied", 1_000).await;
+    assert!(!world.expect(0, &["work"]).contains("has about"));
+    world.run("delete from companies_raw").await;
+    let said = world.expect(0, &["plan", "--anew"]);
+    assert!(said.contains("the new rows are about 0, and the table in place has about 980"), "{said}");
+    let said = world.expect(0, &["work"]);
+    assert!(said.contains("public.companies_clean is replaced, although the new rows are about 0"), "{said}");
+    assert_eq!(world.one("select count(*) from companies_clean").await, "0");
+}
