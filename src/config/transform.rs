@@ -186,7 +186,7 @@ pub fn workers(text: &str, memory_mib: u64, is_python: bool) -> Result<usize, Ca
     let fitting = (memory_mib / least).max(1) as usize;
     match (text, text.parse()) {
         ("auto", _) => Ok(machine::cpus().min(fitting)),
-        (_, Ok(number @ 1..=256)) if number > fitting => Err(Cause::Refused {
+        (_, Ok(number @ 1..=256)) if number > fitting => Err(Cause::Usage {
             message: format!(
                 "{number} workers with {memory_mib} MiB in all are too many: each needs at least {least}"
             ),

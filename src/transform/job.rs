@@ -113,7 +113,14 @@ impl Job {
         };
         let folder = std::path::absolute(folder).map_err(Cause::io("find the job"))?;
         let text = read_text(&folder, JOB_FILE, "a job is a folder with a file job.toml and the cleaning")?;
-        Self::parse(folder, &text, default_schema)
+        Self::parse(folder, &text, default_schema).map_err(|error| match error {
+            // The command's help says nothing of what is in the file.
+            Cause::Usage { message, hint: None } => Cause::Usage {
+                message,
+                hint: Some(format!("correct {JOB_FILE}; docs/transform.md says what it takes")),
+            },
+            error => error,
+        })
     }
 
     fn parse(folder: PathBuf, text: &str, default_schema: &str) -> Result<Self, Cause> {

@@ -7,7 +7,7 @@ use super::show;
 use crate::cli::JobStatusArgs;
 use crate::commands::terminal::{pretty, say};
 use crate::config::TransformConfig;
-use crate::error::{Exit, Failure};
+use crate::error::{Cause, Exit, Failure};
 use crate::ledger;
 use crate::run::server::Server;
 use crate::transform::job::Job;
@@ -24,8 +24,20 @@ pub async fn run(
 ) -> Result<Exit, Failure> {
     let session = JobSession::open(&server.url, &config.database, "status").await?;
     ledger::is_usable(&session.connection, &config.database.ledger_schema).await?;
+    let mut is_said = false;
     loop {
-        let version = newest(&session, job).await?;
+        let version = match newest(&session, job).await {
+            // Whoever watches may be there first.
+            Err(Cause::Refused { message, .. }) if args.watch => {
+                if !is_said {
+                    tracing::info!("{message} yet: waiting for it");
+                    is_said = true;
+                }
+                tokio::time::sleep(Duration::from_secs(1)).await;
+                continue;
+            }
+            version => version?,
+        };
         let mut found = status(&session, &version).await?;
         if let Some(lost) = VersionTable::look(&session, version.version_id).await?.lost(job, &version) {
             found["error"] = lost.to_string().into();

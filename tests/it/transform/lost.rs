@@ -157,3 +157,17 @@ async fn a_source_that_was_emptied_is_warned_of_before_its_table_takes_the_place
     assert!(said.contains("public.companies_clean is replaced, although the new rows are about 0"), "{said}");
     assert_eq!(world.one("select count(*) from companies_clean").await, "0");
 }
+
+#[tokio::test]
+async fn whoever_watches_a_job_may_come_before_its_plan() {
+    let world = World::new("transform_watch", 500).await;
+    world.expect(0, &["plan"]);
+    world.run("delete from etl.runs where kind = 'transform'").await;
+    world.expect(1, &["status"]);
+    let watching = world.start(&["status", "--watch", "--json"], "");
+    tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+    world.expect(0, &["work"]);
+    let seen = watching.wait_with_output().unwrap();
+    assert_eq!(seen.status.code(), Some(0), "{}", String::from_utf8_lossy(&seen.stderr));
+    assert!(String::from_utf8_lossy(&seen.stdout).contains("swapped"));
+}

@@ -31,7 +31,7 @@ async fn a_partition_that_does_not_fit_becomes_poison_and_the_others_are_done_wi
 #[tokio::test]
 async fn more_workers_than_there_is_memory_for_are_refused_with_what_would_fit() {
     let world = World::new("transform_many", 100).await;
-    let said = world.expect(1, &["run", "--workers", "4", "--memory", "600"]);
+    let said = world.expect(2, &["run", "--workers", "4", "--memory", "600"]);
     assert!(said.contains("4 workers with 600 MiB in all are too many: each needs at least 256"), "{said}");
     assert!(said.contains("--workers 2, or --memory 1024"), "{said}");
     world.expect(0, &["run", "--workers", "auto", "--memory", "300"]);

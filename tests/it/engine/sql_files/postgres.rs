@@ -209,6 +209,7 @@ async fn each_file_and_part_runs_as_its_header_says() {
         "test:truth_copy",
         "test:cells",
         "swap:leftovers",
+        "swap:whole",
         "swap:look_at_rows",
         "swap:lock_version",
         "swap:lock_table",
