@@ -169,8 +169,8 @@ pub enum PlanStep {
     Fetch { slice: Slice, records: u64 },
     /// Everything is there, or planned if nothing is fetched.
     Done(Vec<PlannedPart>),
-    /// The slice cannot be fetched; the reason, for people.
-    Refuse(String),
+    /// The slice cannot be fetched; the reason, and what to do, for people.
+    Refuse { why: String, next: &'static str },
     /// The wanted slice names a value that does not exist; the value, and similar ones.
     Misasked(String),
 }

@@ -214,9 +214,8 @@ impl<'a> Gathering<'a> {
                 }
                 PlanStep::Fetch { slice, records } => self.fetch(&slice, records).await?,
                 PlanStep::Done(parts) => return Ok(GatherEnd::Parts(parts)),
-                PlanStep::Refuse(message) => {
-                    let hint = Some("ask for fewer years, or give a --filter".into());
-                    return Err(Cause::Refused { message, hint });
+                PlanStep::Refuse { why, next } => {
+                    return Err(Cause::Refused { message: why, hint: Some(next.into()) });
                 }
                 PlanStep::Misasked(message) => {
                     let hint = Some("nothing was fetched; put the filter right and run again".into());

@@ -176,7 +176,8 @@ impl AskPlan for CountPlan {
         };
         drop(state);
         // A walk that has ended cannot be continued.
-        let is_over = matches!(asked, Some(PlanStep::Done(_) | PlanStep::Refuse(_) | PlanStep::Misasked(_)));
+        let is_over =
+            matches!(asked, Some(PlanStep::Done(_) | PlanStep::Refuse { .. } | PlanStep::Misasked(_)));
         if !goes_on || is_over {
             self.walk_anew();
         }

@@ -4,7 +4,7 @@
 use super::pack::FILLED;
 use super::slices::{allowed, beside, gaps, narrow, within};
 use super::values::Dimension;
-use super::walk::PlanWalk;
+use super::walk::{LATER, PlanWalk};
 use crate::dataset::asked::PlanStep;
 use crate::dataset::slice::{Comparator, Slice};
 
@@ -96,10 +96,13 @@ impl PlanWalk {
         }
         match found < records {
             false => Ok(found - sum),
-            true => Err(PlanStep::Refuse(format!(
-                "{slice}: the service counts {records} records, and {found} of them by {}",
-                dimension.column()
-            ))),
+            true => Err(PlanStep::Refuse {
+                why: format!(
+                    "{slice}: the service counts {records} records, and {found} of them by {}",
+                    dimension.column()
+                ),
+                next: LATER,
+            }),
         }
     }
 

@@ -86,7 +86,7 @@ impl Records {
                 more(&self.fetches);
                 PlanWord::Fetched(part(slice, self.count(slice), now(), number))
             }
-            PlanStep::Done(_) | PlanStep::Refuse(_) | PlanStep::Misasked(_) => return None,
+            PlanStep::Done(_) | PlanStep::Refuse { .. } | PlanStep::Misasked(_) => return None,
         })
     }
 
@@ -112,7 +112,7 @@ impl Records {
             let step = plan.next();
             match (self.answer(&step, number), step) {
                 (Some(told), _) => plan.tell(told),
-                (None, PlanStep::Refuse(why) | PlanStep::Misasked(why)) => return Err(why),
+                (None, PlanStep::Refuse { why, .. } | PlanStep::Misasked(why)) => return Err(why),
                 (None, PlanStep::Done(parts)) => return Ok(parts),
                 (None, other) => panic!("{other:?}"),
             }

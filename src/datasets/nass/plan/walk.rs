@@ -23,6 +23,10 @@ const FEW: usize = 4;
 /// How often a count may change during the plan.
 const DOUBTS: u32 = 4;
 
+/// What to do about a service that contradicts itself.
+pub(super) const LATER: &str =
+    "run again later, because the service may be changing its data; or take the bulk files with --via bulk";
+
 /// The result of a part of the walk; the error is a step that ends the walk early.
 pub(super) type Walked<'a, T> = Pin<Box<dyn Future<Output = Result<T, PlanStep>> + Send + 'a>>;
 
@@ -125,9 +129,12 @@ impl PlanWalk {
                 return self.part(slice, records).await;
             }
             let [dimension, rest @ ..] = dimensions else {
-                return Err(PlanStep::Refuse(format!(
-                    "{slice} has {records} records, more than the {limit} of one answer, and cannot be split further"
-                )));
+                return Err(PlanStep::Refuse {
+                    why: format!(
+                        "{slice} has {records} records, more than the {limit} of one answer, and cannot be split further"
+                    ),
+                    next: "ask for fewer years, give a narrower --filter, or take the bulk files with --via bulk",
+                });
             };
             match self.values(slice, *dimension).await {
                 Some(values) if values.len() > 1 => {
@@ -304,14 +311,18 @@ impl PlanWalk {
             _ => records,
         };
         let found = self.know(|known| known.part_of(slice).cloned());
-        if let Some(part) = found.filter(|part| part.records == records) {
-            self.take(slice, records, Some(part));
+        if let Some(part) = found.as_ref().filter(|part| part.records == records) {
+            self.take(slice, records, Some(part.clone()));
             return Ok(records);
         }
         if doubts > DOUBTS {
-            return Err(PlanStep::Refuse(format!(
-                "{slice} has another number of records each time that it is asked for: run again later"
-            )));
+            let came = found.map_or(0, |part| part.records);
+            return Err(PlanStep::Refuse {
+                why: format!(
+                    "{slice}: the service counts {records} records, and its answer has {came}; it was asked again and again"
+                ),
+                next: LATER,
+            });
         }
         if !fetches {
             self.take(slice, records, None);
