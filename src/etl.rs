@@ -34,9 +34,7 @@ pub async fn run(context: &RunContext, progress: &mut Progress) -> Result<RunOut
     progress.step("walk");
     progress.walked(walk::walk(context, removed).await?);
     let loaded = load_all(context, progress, gathered.as_ref()).await;
-    if is_decided(&loaded) {
-        gather::forget(context).await;
-    }
+    gather::conclude(context, &loaded).await;
     loaded?;
     if progress.promoted() {
         promote::expire(context).await;
@@ -80,12 +78,6 @@ async fn load_all(
         load::clear(context).await;
     }
     Ok(())
-}
-
-/// Whether it is decided what becomes of the answers. Then the service is asked anew, with what it says by then; only a run
-/// that was cut off is continued.
-fn is_decided(loaded: &Result<(), Cause>) -> bool {
-    matches!(loaded, Ok(()) | Err(Cause::Refused { .. } | Cause::Record { .. } | Cause::DeleteRefused { .. }))
 }
 
 /// Takes the files of one batch from the source into production.

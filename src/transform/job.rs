@@ -115,10 +115,10 @@ impl Job {
         let text = read_text(&folder, JOB_FILE, "a job is a folder with a file job.toml and the cleaning")?;
         Self::parse(folder, &text, default_schema).map_err(|error| match error {
             // The command's help says nothing of what is in the file.
-            Cause::Usage { message, hint: None } => Cause::Usage {
-                message,
-                hint: Some(format!("correct {JOB_FILE}; docs/transform.md says what it takes")),
-            },
+            Cause::Usage { message, hint } => {
+                let usual = || format!("correct {JOB_FILE}; docs/transform.md says what it takes");
+                Cause::Usage { message, hint: Some(hint.unwrap_or_else(usual)) }
+            }
             error => error,
         })
     }

@@ -128,10 +128,15 @@ pub async fn try_count(
     asker.count(&asking.want).await
 }
 
-/// Removes the plan once it is decided what becomes of the answers. A failure here does not fail the run.
-pub async fn forget(context: &RunContext) {
+/// Removes the plan if `loaded` decides what becomes of the answers: the service is asked anew then, for what it says by that
+/// time. Only a run that was cut off is continued. A failure here does not fail the run.
+pub async fn conclude(context: &RunContext, loaded: &Result<(), Cause>) {
+    let is_decided = matches!(
+        loaded,
+        Ok(()) | Err(Cause::Refused { .. } | Cause::Record { .. } | Cause::DeleteRefused { .. })
+    );
     let (Some(asking), Some(asked)) = (&context.from.asking, context.dataset().asked) else { return };
-    if context.target.dry_run {
+    if context.target.dry_run || !is_decided {
         return;
     }
     if let Err(error) = context.ledger.forget_plan(&kept::key(context, asked, asking)).await {
