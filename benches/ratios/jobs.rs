@@ -41,9 +41,10 @@ impl<'b> JobBench<'b> {
 
     /// Makes the raw table, in the order of its key.
     pub fn make_rows(&self, rows: u64) {
-        let script = Path::new(PEERS).join("companies.pg.sql");
-        let (script, rows) = (script.display().to_string(), format!("rows={rows}"));
-        self.bench.psql(&["-v", "schema=public", "-v", &rows, "-f", &script]);
+        let demo = Path::new(env!("CARGO_MANIFEST_DIR")).join("sql/demo/companies.pg.sql");
+        let (narrow, wide) = (demo.display().to_string(), format!("{PEERS}/companies.pg.sql"));
+        let rows = format!("rows={rows}");
+        self.bench.psql(&["-v", "schema=public", "-v", &rows, "-f", &narrow, "-f", &wide]);
         self.bench.psql(&["-c", "vacuum analyze public.companies_raw"]);
     }
 
