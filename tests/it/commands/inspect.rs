@@ -233,20 +233,6 @@ async fn after_a_failure_the_next_run_ends_well_and_what_is_open_is_still_named(
     pipeline.run().await.exits(0);
     pipeline.other(&["status"]).await.exits(0).says("Nothing to do for oca.");
     pipeline.other(&["failures"]).await.exits(0).says("No failed records.");
-    // Nobody can put right what its sender has deleted.
-    let name = pipeline.put_bytes("2024-01-15", b"no zip");
-    pipeline.run().await.exits(1);
-    pipeline.other(&["failures"]).await.exits(0).says(&name);
-    std::fs::remove_file(pipeline.source().join(&name)).unwrap();
-    pipeline.run().await.exits(0).says(&format!("{name} could not be read and is gone from the source"));
-    let open = pipeline.other(&["failures"]).await.exits(0).says("No failed records.");
-    assert!(!open.stdout.contains(&name), "{}", open.stdout);
-    pipeline.other(&["failures", "--all"]).await.exits(0).says(&name).says("They are gone from their source");
-    let again = pipeline.run().await.exits(0);
-    assert!(!again.stderr.contains(&name), "once is enough: {}", again.stderr);
-    pipeline.put_bytes("2024-01-15", b"no zip either");
-    pipeline.run().await.exits(1);
-    pipeline.other(&["failures"]).await.exits(0).says("1 file could not be read:\n").says(&name);
 }
 
 /// Kills a command at a point, and waits until the database has ended its sessions.
