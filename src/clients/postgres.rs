@@ -24,9 +24,9 @@ pub use error::{FailedOperation, PgError, ServerError, classify};
 pub use pooler::farewell;
 pub use url::{PgUrl, PgUrlError, RootCert, SslMode};
 use watch::SessionId;
+pub use watch::Watch;
 
 use crate::sql;
-pub use watch::Watch;
 
 /// The SQLSTATE of warnings of our scripts for people. Those of the server itself are for looking into things.
 const SAID_BY_SCRIPT: &str = "MG001";

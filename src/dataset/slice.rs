@@ -138,9 +138,9 @@ impl Slice {
         other.tests.iter().fold(self.clone(), |both, test| both.and(test.clone()))
     }
 
-    /// The first test that a row fails, if there is one; `cell` gives the row's cell of a column.
-    pub fn broken<'a>(&self, cell: impl Fn(&str) -> &'a str) -> Option<&SliceTest> {
-        self.tests.iter().find(|test| !test.passes(cell(&test.column)))
+    /// The tests that a row fails; `cell` gives the row's cell of a column.
+    pub fn broken<'a>(&self, cell: impl Fn(&str) -> &'a str) -> impl Iterator<Item = &SliceTest> {
+        self.tests.iter().filter(move |test| !test.passes(cell(&test.column)))
     }
 
     /// May a row be in both?

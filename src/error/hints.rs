@@ -25,7 +25,7 @@ impl Cause {
             Cause::Embedded(error) => error.hint(),
             Cause::Usage { hint, .. } | Cause::Refused { hint, .. } => hint.clone(),
             Cause::Defect { .. } => Some(
-                "merganser status last shows what was committed; report the line above, then run the same command again"
+                "merganser status last shows what was committed; report this message, then run the same command again"
                     .into(),
             ),
             Cause::CommitUnknown { .. } => Some("when the database answers again: merganser status".into()),

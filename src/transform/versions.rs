@@ -76,8 +76,7 @@ impl VersionTable {
         let table = TableName { schema, table: table.clone() };
         let (name, hash) = (&job.name, short(&version.hash));
         let message = match (self.noted, self.there) {
-            (Some(_), None) => format!("the table {table} of {name}, version {hash}, is not there any more"),
-            (None, None) if is_ended => {
+            (noted, None) if noted.is_some() || is_ended => {
                 format!("the table {table} of {name}, version {hash}, is not there any more")
             }
             (Some(noted), Some(there)) if noted != there && is_ended => format!(
@@ -94,10 +93,15 @@ impl VersionTable {
     }
 }
 
-/// What to type if a version must be made again.
+/// What to do if a version must be made again.
 pub fn anew(job: &Job, version: &Version) -> String {
-    let in_place = if version.is_in_place { " --in-place" } else { "" };
-    format!("merganser transform work {}{in_place} --anew makes it again", job.folder.display())
+    format!("{} makes it again", anew_command(job, version.is_in_place))
+}
+
+/// The command that makes a version of a job again.
+pub fn anew_command(job: &Job, in_place: bool) -> String {
+    let in_place = if in_place { " --in-place" } else { "" };
+    format!("merganser transform work {}{in_place} --anew", job.folder.display())
 }
 
 /// The current version of a job: the one that is being made, else the one in place. `None`: there is neither.

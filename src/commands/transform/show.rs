@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::error::partitions_shown;
 use crate::transform::job::Job;
 use crate::transform::rows::shown_key;
-use crate::transform::versions::{Version, short};
+use crate::transform::versions::{self, Version, short};
 use crate::transform::work::WorkEnd;
 use crate::words::{count, counted, duration, size};
 
@@ -122,11 +122,10 @@ pub fn end(job: &Job, end: &WorkEnd) -> String {
         ),
         WorkEnd::Changed { words, in_place } => format!(
             "{name}, version {hash}: {words}; {} {}. \
-             merganser transform work {}{} --anew reads the table again; with [source] changed only such partitions are done again.\n",
+             {} reads the table again; with [source] changed only such partitions are done again.\n",
             job.target.table,
             partitions_shown(*in_place),
-            job.folder.display(),
-            if *in_place { " --in-place" } else { "" }
+            versions::anew_command(job, *in_place)
         ),
         WorkEnd::Paused => {
             format!("{name}, version {hash} is paused; merganser transform resume {}\n", job.folder.display())
@@ -149,7 +148,7 @@ pub fn stopped(job: &Job, given_back: bool) -> String {
 }
 
 /// How far a version is, several lines.
-pub fn status(status: &Value) -> String {
+pub fn status(job: &Job, version: &Version, status: &Value) -> String {
     let whole = |value: &Value| value.as_f64().unwrap_or(0.0).max(0.0) as u64;
     let number = |value: &Value| count(whole(value));
     let text_of = |value: &Value| value.as_str().unwrap_or_default().to_owned();
@@ -202,8 +201,7 @@ pub fn status(status: &Value) -> String {
         let _ = writeln!(text, "  {} rows a second{left}", count(speed as u64));
     }
     if let Some(error) = status["error"].as_str() {
-        let _ =
-            writeln!(text, "  error: {error}; merganser transform work JOB --anew makes the version again");
+        let _ = writeln!(text, "  error: {error}; {}", versions::anew(job, version));
     }
     if let Some(old) = status["old_table"].as_str() {
         let _ = writeln!(text, "  the table before it: {old}");

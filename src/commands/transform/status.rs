@@ -46,7 +46,7 @@ pub async fn run(
             // One object per line, for a program that reads them as they come.
             (true, true) => format!("{found}\n"),
             (true, false) => pretty(&found),
-            (false, _) => show::status(&found),
+            (false, _) => show::status(job, &version, &found),
         };
         if args.watch && !args.json && std::io::stdout().is_terminal() {
             // Moves the cursor home and clears the screen.

@@ -68,7 +68,8 @@ async fn oversee(
         workers.push(WorkerProcess { child: start(config, number)?, code: None });
     }
     let bar = report.records_bar(&job.name, 0);
-    let (mut restarts, mut session) = (0, None);
+    let mut restarts = 0;
+    let mut looking = VersionLook { config, job, server, session: None };
     while workers.iter().any(|worker| worker.code.is_none()) {
         tokio::select! {
             () = tokio::time::sleep(LOOK) => {}
@@ -94,7 +95,7 @@ async fn oversee(
             }
         }
         if std::io::stderr().is_terminal()
-            && let Ok((_, found)) = look(config, job, server, &mut session).await
+            && let Ok((_, found)) = looking.look().await
         {
             let figure = |value: &Value| value.as_f64().unwrap_or(0.0) as u64;
             bar.set_length(figure(&found["rows"]["planned"]));
@@ -104,49 +105,49 @@ async fn oversee(
         }
     }
     bar.finish_and_clear();
-    let (version, found) = look_after_outage(config, job, server, &mut session).await?;
+    let (version, found) = looking.after_outage().await?;
     Ok(end(job, &version, &found, &workers))
 }
 
-/// How far the version is. The connection is kept for the next look, and made again if it is lost.
-async fn look(
-    config: &TransformConfig,
-    job: &Job,
-    server: &Server,
-    kept: &mut Option<JobSession>,
-) -> Result<(Version, Value), Cause> {
-    let session = match kept.take().filter(|session| !session.connection.is_closed()) {
-        Some(session) => session,
-        None => JobSession::open(&server.url, &config.database, "transform").await?,
-    };
-    let version = newest(&session, job).await?;
-    let found = status(&session, &version).await?;
-    *kept = Some(session);
-    Ok((version, found))
+/// Looks how far the version is.
+struct VersionLook<'a> {
+    config: &'a TransformConfig,
+    job: &'a Job,
+    server: &'a Server,
+    /// Kept for the next look, and made again if it is lost.
+    session: Option<JobSession>,
 }
 
-/// The same when workers have ended: the server is waited for as long as workers wait.
-async fn look_after_outage(
-    config: &TransformConfig,
-    job: &Job,
-    server: &Server,
-    session: &mut Option<JobSession>,
-) -> Result<(Version, Value), Cause> {
-    let start = Instant::now();
-    loop {
-        match look(config, job, server, session).await {
-            Err(Cause::Postgres(error)) if is_outage(&error) && start.elapsed() < OUTAGE => {
-                tracing::warn!("the connection was lost, and is made again: {error}");
-                tokio::time::sleep(LOOK).await;
+impl VersionLook<'_> {
+    async fn look(&mut self) -> Result<(Version, Value), Cause> {
+        let session = match self.session.take().filter(|session| !session.connection.is_closed()) {
+            Some(session) => session,
+            None => JobSession::open(&self.server.url, &self.config.database, "transform").await?,
+        };
+        let version = newest(&session, self.job).await?;
+        let found = status(&session, &version).await?;
+        self.session = Some(session);
+        Ok((version, found))
+    }
+
+    /// The same when workers have ended: the server is waited for as long as workers wait.
+    async fn after_outage(&mut self) -> Result<(Version, Value), Cause> {
+        let start = Instant::now();
+        loop {
+            match self.look().await {
+                Err(Cause::Postgres(error)) if is_outage(&error) && start.elapsed() < OUTAGE => {
+                    tracing::warn!("the connection was lost, and is made again: {error}");
+                    tokio::time::sleep(LOOK).await;
+                }
+                other => return other,
             }
-            other => return other,
         }
     }
 }
 
 /// The result of all workers together.
 fn end(job: &Job, version: &Version, found: &Value, workers: &[WorkerProcess]) -> Exit {
-    say(&show::status(found));
+    say(&show::status(job, version, found));
     let poison: i64 = ["partitions", "ranges"].iter().filter_map(|of| found[*of]["poison"].as_i64()).sum();
     let ended = match version.state.as_str() {
         "swapped" => WorkEnd::InPlace { old: version.old_table.clone() },

@@ -239,11 +239,8 @@ impl Parser<'_> {
 
     /// The test that says for certain that a record was not asked for, if there is one. A year that cannot be read may be any.
     fn broken(&self, texts: &[&str]) -> Option<&SliceTest> {
-        let fails = |test: &&SliceTest| {
-            let cell = of(texts, &test.column);
-            !test.passes(cell) && is_readable(&test.column, cell)
-        };
-        self.input.slice?.tests.iter().find(fails)
+        let mut broken = self.input.slice?.broken(|column| of(texts, column));
+        broken.find(|test| is_readable(&test.column, of(texts, &test.column)))
     }
 
     /// The cells for the columns of the table, and the record's key.

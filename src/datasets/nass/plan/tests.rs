@@ -211,6 +211,7 @@ fn holds_all(records: &Records, want: &Slice, parts: &[PlannedPart], limit: u64)
                 .broken(|column| {
                     kind.cells.iter().find(|(name, _)| *name == column).map_or("", |(_, cell)| cell)
                 })
+                .next()
                 .is_none()
         };
         let expected = usize::from(is_in(want));

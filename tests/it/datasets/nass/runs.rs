@@ -174,6 +174,7 @@ async fn a_dry_run_shows_the_plan_and_asks_for_no_record() {
     assert_eq!(world.server.calls(Kind::Data), 0);
     assert!(ran.stdout.contains("  year = 2014: 3000 records, by state_alpha"), "{}", ran.stdout);
     assert!(ran.stdout.contains("more for records, which takes at least"), "{}", ran.stdout);
+    assert!(ran.stdout.contains("; a run sends them again and "), "{}", ran.stdout);
     assert!(!world.pipeline.store().join("private/nass").exists());
     world.run("2014", "2015", &[]).await.exits(0);
     // The archive has all answers now, so the exact change is shown.

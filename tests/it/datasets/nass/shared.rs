@@ -113,6 +113,7 @@ async fn what_cannot_be_split_is_named() {
         "more than the 10 of one answer, and cannot be split further",
         "county_code",
         "The database is unchanged.",
+        "or take the bulk files with --via bulk",
     ] {
         assert!(ran.stderr.contains(words), "no {words} in {}", ran.stderr);
     }
