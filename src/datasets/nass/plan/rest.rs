@@ -6,7 +6,7 @@ use super::slices::{allowed, beside, gaps, narrow, within};
 use super::values::Dimension;
 use super::walk::{LATER, PlanWalk};
 use crate::dataset::asked::PlanStep;
-use crate::dataset::slice::{Comparator, Slice};
+use crate::dataset::slice::{Comparator, Slice, SliceTest};
 
 /// The first values of a column, together with everything that sorts before them.
 pub(super) struct FirstValues {
@@ -31,17 +31,36 @@ impl PlanWalk {
             return None;
         }
         let within = within(slice, dimension);
-        let full = self.know(|known| known.limit) as f64 * FILLED;
+        let limit = self.know(|known| known.limit) as f64;
+        let full = limit * FILLED;
         let spread = self.weights.spread(dimension, &within, values, records);
-        let (mut sum, mut taken) = (0.0, 0);
-        // The group is at least half full, and exceeds the limit only if it includes a large value.
-        while taken + 1 < values.len() && sum < full && (sum < full / 2.0 || sum + spread[taken] <= full) {
-            sum += spread[taken];
-            taken += 1;
+        let (mut sum, mut first, mut without) = (0.0, Vec::new(), None);
+        for (value, records) in values.iter().zip(spread) {
+            if first.len() + 1 >= values.len() {
+                break;
+            }
+            if sum + records <= full {
+                sum += records;
+                first.push(value.clone());
+            } else if sum >= full / 2.0 {
+                break;
+            } else if records > limit {
+                // It is split anyway, and the small ones with it.
+                first.push(value.clone());
+                break;
+            } else if without.is_none() {
+                // It fits alone, and a request can exclude one value.
+                without = Some(value.clone());
+            } else {
+                break;
+            }
         }
-        let first: Vec<_> = values.drain(..taken).collect();
         let last = first.last()?.clone();
-        let slice = beside(slice, dimension, Comparator::AtMost, &last);
+        values.retain(|value| !first.contains(value));
+        let mut slice = beside(slice, dimension, Comparator::AtMost, &last);
+        if let Some(value) = without.filter(|value| *value < last) {
+            slice = slice.and(SliceTest::text(dimension.column(), Comparator::NotIn, vec![value]));
+        }
         let records = self.count(&slice).await;
         self.weights.learn(dimension, &within, &first, records);
         Some(FirstValues { slice, records, last })

@@ -231,7 +231,10 @@ impl PlanWalk {
         }
         if left > 0 || is_doubtful {
             let has_first = first.is_some();
-            let known = first.map(|first| first.last).into_iter().chain(values).collect();
+            let last = first.map(|first| first.last);
+            // The value that the first request excludes lies before the last of it.
+            values.retain(|value| Some(value) > last.as_ref());
+            let known = last.into_iter().chain(values).collect();
             sum += self
                 .remainder(slice, (dimension, rest), (known, has_first), (records, sum), is_doubtful)
                 .await?;
