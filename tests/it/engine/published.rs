@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::support::extract::Extract;
 use crate::support::pipeline::Pipeline;
+use crate::support::waiting;
 
 /// The number of parties of one case: enough to take several ranges of blocks, with gaps between them.
 const LARGE: &str = "
@@ -105,6 +106,8 @@ async fn fewer_connections_are_enough() {
     let url = pipeline.database.url_as(&role);
     let pipeline = large(pipeline.with("--database-url", url)).await;
     pipeline.run_with(&["--skip-publish"]).await.exits(0);
+    let gone = format!("select 1 where not exists (select from pg_stat_activity where usename = '{role}')");
+    waiting::row(&pipeline, &gone).await;
     // One connection for the ledger and one for publishing.
     pipeline.execute(&format!("alter role \"{role}\" connection limit 2")).await;
     drop(pipeline.run().await.exits(0).says("publish goes on over fewer connections"));

@@ -193,8 +193,9 @@ async fn published(client: &Client, rows: &[Row]) {
 fn values_come_back_from_postgresql_as_they_were_staged() {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
     let runtime = runtime.expect("a runtime");
+    let database = runtime.block_on(postgres::plain_database("round trip"));
     let client = runtime.block_on(async {
-        let client = postgres::plain_database("round trip").await.client().await;
+        let client = database.client().await;
         let tables = sql::render(OCA.scripts.tables, &[("schema", "public")]);
         client.batch_execute(&tables).await.expect("tables");
         client

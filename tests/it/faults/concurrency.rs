@@ -22,12 +22,7 @@ async fn a_run_beside_a_run_and_a_reprocess() {
         let_go(first).await.exits(3);
         world.is_whole(&pipeline).await;
         assert_eq!(pipeline.one("select count(*) from etl.runs").await, "2", "the others left a trace");
-        cluster_is_tidy(pipeline).await;
     }
-}
-
-async fn cluster_is_tidy(pipeline: Pipeline) {
-    pipeline.database.discard(cluster().await).await;
 }
 
 /// The connection that holds the lock dies without the run's knowledge. Another run begins, and both fill the same

@@ -70,7 +70,6 @@ async fn every_point_every_fault() {
                 let task = tokio::spawn(async move {
                     let pipeline = world.copy(cluster, "attack").await;
                     attack.carry_out(&world, &pipeline, None).await;
-                    pipeline.database.discard(cluster).await;
                     attack
                 });
                 task.await.map_err(|_| words)
@@ -110,7 +109,7 @@ async fn every_point_the_database_crashes() {
             let (world, crash, words) = (world.clone(), crash.clone(), attack.name());
             let task = tokio::spawn(async move {
                 attack.carry_out(&world, &pipeline, Some(&crash)).await;
-                (attack, pipeline)
+                attack
             });
             tasks.push((words, task));
         }
@@ -122,13 +121,7 @@ async fn every_point_the_database_crashes() {
             })
             .await;
         for (words, task) in tasks {
-            done.push(match task.await {
-                Ok((attack, pipeline)) => {
-                    pipeline.database.discard(&cluster).await;
-                    Ok(attack)
-                }
-                Err(_) => Err(words),
-            });
+            done.push(task.await.map_err(|_| words));
         }
     }
     all_held(done);

@@ -71,7 +71,6 @@ async fn soak(world: Arc<World>, seed: u64, until: Instant, limit: usize) -> Soa
         world.is_whole(&pipeline).await;
         reader.saw().await;
         soaked.finished += 1;
-        pipeline.database.discard(cluster().await).await;
     }
     soaked
 }

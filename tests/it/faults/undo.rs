@@ -127,7 +127,6 @@ async fn an_undo_is_broken_at_every_point() {
                 pipeline.run().await.exits(0);
                 assert_eq!(pipeline.csv("public/oca_index.csv").rows.len(), 11, "{name}");
                 reader.end().await;
-                pipeline.database.discard(cluster).await;
             }
         })
         .buffer_unordered(AT_ONCE)

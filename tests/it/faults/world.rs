@@ -32,7 +32,7 @@ pub const STATES: [&str; 3] = ["before", "batch 1", "after"];
 /// The starting point of every attack.
 pub struct World {
     /// The template of all other databases.
-    template: String,
+    template: TestDatabase,
     /// The store at first, and the source with the new files.
     folder: TempDir,
     states: [String; 3],
@@ -73,9 +73,8 @@ impl World {
         pipeline.execute(unique).await;
         let before = fingerprint(&pipeline.database.client().await).await;
         copy_folder(&pipeline.store(), &folder.path().join("store"));
-        let template = pipeline.database.name().to_owned();
         let mut world = Self {
-            template,
+            template: pipeline.database,
             folder,
             states: [before, String::new(), String::new()],
             public: BTreeMap::new(),
@@ -116,7 +115,7 @@ impl World {
 
     /// A copy of the production at first; a run of it has two batches.
     pub async fn copy(&self, cluster: &Embedded, hint: &str) -> Pipeline {
-        let database = TestDatabase::copy(cluster, &self.template, hint).await;
+        let database = TestDatabase::copy(cluster, self.template.name(), hint).await;
         let pipeline = Pipeline::on(database)
             .with("--source", format!("dir:{}", self.source().display()))
             .with("--batch-mib", "1");

@@ -98,11 +98,28 @@ fn newest(folder: &Path) -> SystemTime {
     times.max().unwrap_or(SystemTime::UNIX_EPOCH)
 }
 
-/// A private folder for a server, removed by its [`Janitor`] or when the TempDir is dropped.
+/// A private folder for a server, removed by its [`Janitor`] or when the TempDir is dropped. It is in memory where there is enough:
+/// databases that come and go are thousands of files, for each of which a disk's file system looks past all that were removed
+/// lately, which took a third of the suite's processor time.
 pub fn server_dir() -> TempDir {
+    const MEMORY: &str = "/dev/shm";
+    const ENOUGH_BYTES: u64 = 4 << 30;
+    let has_enough = || {
+        let free = rustix::fs::statvfs(MEMORY).is_ok_and(|fs| fs.f_bavail * fs.f_frsize >= ENOUGH_BYTES);
+        free && available_bytes().is_some_and(|bytes| bytes >= 2 * ENOUGH_BYTES)
+    };
     let private = Permissions::from_mode(0o700);
     let mut dir = tempfile::Builder::new();
-    dir.prefix("merganser-test-").permissions(private).tempdir().expect("a temporary folder")
+    dir.prefix("merganser-test-").permissions(private);
+    let made = if has_enough() { dir.tempdir_in(MEMORY) } else { dir.tempdir() };
+    made.expect("a temporary folder")
+}
+
+/// The memory that the system can give.
+fn available_bytes() -> Option<u64> {
+    let told = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let line = told.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
+    line.trim().strip_suffix(" kB")?.parse::<u64>().ok().map(|kib| kib * 1024)
 }
 
 /// The SHA-256 of the bytes, as 64 hex digits.

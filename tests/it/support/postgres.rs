@@ -55,11 +55,13 @@ pub async fn log() -> String {
     String::from_utf8_lossy(&std::fs::read(path).expect("the log can be read")).into_owned()
 }
 
-/// A database that only one test uses. It goes with the cluster.
+/// A database that only one test uses.
 #[derive(Debug)]
 pub struct TestDatabase {
     name: String,
     url: String,
+    /// Where it is dropped from, if it is a copy.
+    admin_url: Option<String>,
     /// If the cluster listens on TCP.
     tcp_url: Option<String>,
 }
@@ -88,23 +90,19 @@ async fn copy_of(template: &str, name_hint: &str) -> TestDatabase {
 impl TestDatabase {
     /// A database of a cluster.
     pub fn of(cluster: &Embedded, name: &str) -> Self {
-        Self { name: name.into(), url: cluster.database_url(name), tcp_url: cluster.tcp_url(name) }
+        let (url, tcp_url) = (cluster.database_url(name), cluster.tcp_url(name));
+        Self { name: name.into(), url, admin_url: None, tcp_url }
     }
 
     /// Makes a copy of a database of a cluster; nobody may be connected to it.
     pub async fn copy(cluster: &Embedded, template: &str, name_hint: &str) -> Self {
         let name = super::unique(name_hint, '_');
-        let admin = connect(&cluster.database_url("postgres")).await;
+        let admin_url = cluster.database_url("postgres");
         let create = format!("create database {name} template {template}");
-        admin.batch_execute(&create).await.expect("a database can be made");
-        Self::of(cluster, &name)
-    }
-
-    /// Removes the database: many of them would fill the disk.
-    pub async fn discard(self, cluster: &Embedded) {
-        let admin = connect(&cluster.database_url("postgres")).await;
-        let drop = format!("drop database {} with (force)", self.name);
-        admin.batch_execute(&drop).await.expect("a database can be removed");
+        connect(&admin_url).await.batch_execute(&create).await.expect("a database can be made");
+        let mut database = Self::of(cluster, &name);
+        database.admin_url = Some(admin_url);
+        database
     }
 
     /// The database's name.
@@ -130,6 +128,24 @@ impl TestDatabase {
     /// A new connection over the Unix socket.
     pub async fn client(&self) -> Client {
         connect(&self.url).await
+    }
+}
+
+/// Hundreds of databases would fill the memory. Nobody waits until it is gone.
+impl Drop for TestDatabase {
+    fn drop(&mut self) {
+        let Some(admin_url) = self.admin_url.take() else { return };
+        let drop = format!("drop database {} with (force)", self.name);
+        std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            runtime.expect("a runtime").block_on(async {
+                // Its server may be gone by now, and the database with it.
+                if let Ok((admin, connection)) = tokio_postgres::connect(&admin_url, NoTls).await {
+                    tokio::spawn(connection);
+                    let _ = admin.batch_execute(&drop).await;
+                }
+            });
+        });
     }
 }
 
