@@ -146,6 +146,18 @@ analyze :"ledger".transform_groups, :"ledger".transform_partitions;
 -- Outputs: its row, if it had that state.
 update :"ledger".transform_versions set state = $3 where version_id = $1 and state = $2 returning version_id;
 
+-- part: makers  (statement)
+-- Purpose: find the living workers of a version.
+-- Inputs:  $1 version_id; :"ledger".
+-- Outputs: one row: their number; since when the first of them works, as text; the longest lease in seconds, for which a worker
+--          that has died counts as a living one.
+select
+    count(*) as workers,
+    to_char(min(started_at) at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS "UTC"') as since,
+    max(lease_seconds) as lease_seconds
+from :"ledger".transform_workers
+where version_id = $1 and ended_at is null and lease_until > clock_timestamp();
+
 -- part: give_up  (statement)
 -- Purpose: give up a version.
 -- Inputs:  $1 version_id; :"ledger".

@@ -7,6 +7,7 @@ use super::session::{JobSession, decode};
 use super::versions::{self, Version};
 use crate::error::Cause;
 use crate::sql;
+use crate::words::counted;
 
 /// The progress of a version, as a JSON object.
 pub async fn status(session: &JobSession, version: &Version) -> Result<Value, Cause> {
@@ -52,19 +53,23 @@ pub async fn retry(session: &JobSession, version: &Version) -> Result<u64, Cause
 
 /// Gives up the version that is being made, if there is one; otherwise removes the tables that earlier versions have left
 /// behind. Returns the names of the dropped tables.
-pub async fn remove(session: &JobSession, job: &str) -> Result<Vec<String>, Cause> {
-    let lock = versions::lock_name(session, job);
+///
+/// # Errors
+/// [`Cause::Refused`] if living workers make the version.
+pub async fn remove(session: &JobSession, job: &Job) -> Result<Vec<String>, Cause> {
+    let lock = versions::lock_name(session, &job.name);
     session
         .transaction("remove what is not needed", async {
             session.limit_lock_wait(10).await?;
             session.execute("wait for a worker", sql::TRANSFORM_LOCK_JOB, &[&lock]).await?;
-            let open = versions::newest(session, job).await?.filter(Version::is_open);
+            let open = versions::newest(session, &job.name).await?.filter(Version::is_open);
             let is_open = open.is_some();
             if let Some(version) = open {
+                refuse_while_made(session, job, &version).await?;
                 session.all("give the version up", sql::TRANSFORM_GIVE_UP, &[&version.version_id]).await?;
             }
             let mut removed = Vec::new();
-            for row in session.all("look for tables", sql::TRANSFORM_LEFT_TABLES, &[&job]).await? {
+            for row in session.all("look for tables", sql::TRANSFORM_LEFT_TABLES, &[&job.name]).await? {
                 let table = TableName {
                     schema: row.try_get(0).map_err(decode)?,
                     table: row.try_get(1).map_err(decode)?,
@@ -80,4 +85,31 @@ pub async fn remove(session: &JobSession, job: &str) -> Result<Vec<String>, Caus
             Ok(removed)
         })
         .await
+}
+
+/// # Errors
+/// [`Cause::Refused`] if living workers make a version: whoever only tidies up would throw their work away.
+async fn refuse_while_made(session: &JobSession, job: &Job, version: &Version) -> Result<(), Cause> {
+    let row = session.maybe("look for workers", sql::TRANSFORM_MAKERS, &[&version.version_id]).await?;
+    let Some(row) = row else { return Ok(()) };
+    let (workers, since): (i64, Option<String>) =
+        (row.try_get(0).map_err(decode)?, row.try_get(1).map_err(decode)?);
+    let lease_seconds: Option<i32> = row.try_get(2).map_err(decode)?;
+    let Some((since, lease_seconds)) = since.zip(lease_seconds) else { return Ok(()) };
+    let folder = job.folder.display();
+    let pause = match version.state.as_str() {
+        "paused" => String::new(),
+        _ => format!("or merganser transform pause {folder}, after which they end; "),
+    };
+    Err(Cause::Refused {
+        message: format!(
+            "version {} of {} is being made by {} since {since}: nothing was removed",
+            versions::short(&version.hash),
+            job.name,
+            counted(workers.unsigned_abs(), "worker")
+        ),
+        hint: Some(format!(
+            "wait until they end, {pause}then merganser transform drop {folder}; one that has died counts for {lease_seconds} s more"
+        )),
+    })
 }

@@ -326,7 +326,7 @@ impl<'w> Worker<'w> {
 }
 
 /// The error of a worker whose version is no longer made.
-fn given_up(job: &Job, version: &Version) -> Cause {
+pub fn given_up(job: &Job, version: &Version) -> Cause {
     Cause::Refused {
         message: format!(
             "version {} of {} is not made any more: another one was planned, or somebody dropped it",

@@ -162,7 +162,7 @@ async fn drop_tables(args: &JobArgs) -> Result<Exit, Failure> {
     let job = read(&config)?;
     with_server(&config, async |server| {
         let session = JobSession::open_ledger(&server.url, &config.database).await?;
-        let mut removed = remove(&session, &job.name).await?;
+        let mut removed = remove(&session, &job).await?;
         let objects = remove_left(&session, &job.name, &config.buckets.s3, true).await?;
         if objects > 0 {
             removed.push(format!("{} of buckets", counted(objects, "object")));

@@ -9,7 +9,7 @@ use tokio::process::{Child, Command};
 use super::{show, work};
 use crate::commands::terminal::say;
 use crate::config::TransformConfig;
-use crate::error::{Cause, Exit, Failure};
+use crate::error::{Cause, Database, Exit, Failure};
 use crate::log::Report;
 use crate::run::server::Server;
 use crate::system::signals::Interrupt;
@@ -17,9 +17,9 @@ use crate::system::workspace::Workspace;
 use crate::transform::job::Job;
 use crate::transform::plan::{self, PlanOptions};
 use crate::transform::session::JobSession;
-use crate::transform::status::{newest, status};
-use crate::transform::versions::Version;
-use crate::transform::work::{OUTAGE, WorkEnd, failure, is_outage};
+use crate::transform::status::status;
+use crate::transform::versions::{Version, newest};
+use crate::transform::work::{OUTAGE, WorkEnd, failure, given_up, is_outage};
 
 /// How often a dead worker is started again; its partitions become poison before that.
 const RESTARTS: usize = 40;
@@ -41,35 +41,41 @@ pub async fn run(
     report: &Report,
 ) -> Result<Exit, Failure> {
     let mut interrupt = Interrupt::listen().map_err(Cause::io("listen for signals"))?;
-    let in_place = {
+    let version = {
         let session = JobSession::open_ledger(&server.url, &config.database).await?;
         let looking = JobSession::open(&server.url, &config.database, "transform").await?;
         let workspace = Workspace::create(&config.worker.work_dir)?;
         let options = PlanOptions::new(config, &looking, workspace.path());
         let (version, is_new) = plan::ensure(&session, job, &options).await?;
         say(&show::plan(job, &version, is_new));
-        version.is_in_place
+        version
     };
     // From here on workers commit partitions, whatever becomes of this process.
-    let ended = oversee(config, job, server, number, (report, &mut interrupt)).await;
-    ended.map_err(|cause| failure(cause, in_place))
+    let in_place = version.is_in_place;
+    let looking = VersionLook { config, job, server, version: &version, session: None };
+    match oversee(looking, number, (report, &mut interrupt)).await {
+        Ok(Some(exit)) => Ok(exit),
+        Ok(None) => {
+            let database = Database::GivenUp { in_place };
+            Err(Failure { database, ..failure(given_up(job, &version), in_place) })
+        }
+        Err(cause) => Err(failure(cause, in_place)),
+    }
 }
 
-/// Starts the workers and waits for them.
+/// Starts the workers and waits for them. `None`: the version is not made any more.
 async fn oversee(
-    config: &TransformConfig,
-    job: &Job,
-    server: &Server,
+    mut looking: VersionLook<'_>,
     number: usize,
     (report, interrupt): (&Report, &mut Interrupt),
-) -> Result<Exit, Cause> {
+) -> Result<Option<Exit>, Cause> {
+    let VersionLook { config, job, .. } = looking;
     let mut workers = Vec::new();
     for _ in 0..number {
         workers.push(WorkerProcess { child: start(config, number)?, code: None });
     }
     let bar = report.records_bar(&job.name, 0);
     let mut restarts = 0;
-    let mut looking = VersionLook { config, job, server, session: None };
     while workers.iter().any(|worker| worker.code.is_none()) {
         tokio::select! {
             () = tokio::time::sleep(LOOK) => {}
@@ -77,7 +83,7 @@ async fn oversee(
                 bar.finish_and_clear();
                 let given_back = stop(&mut workers).await;
                 say(&show::stopped(job, given_back));
-                return Ok(Exit::Interrupted);
+                return Ok(Some(Exit::Interrupted));
             }
         }
         for worker in workers.iter_mut().filter(|worker| worker.code.is_none()) {
@@ -95,7 +101,7 @@ async fn oversee(
             }
         }
         if std::io::stderr().is_terminal()
-            && let Ok((_, found)) = looking.look().await
+            && let Ok(Some((_, found))) = looking.look().await
         {
             let figure = |value: &Value| value.as_f64().unwrap_or(0.0) as u64;
             bar.set_length(figure(&found["rows"]["planned"]));
@@ -105,8 +111,8 @@ async fn oversee(
         }
     }
     bar.finish_and_clear();
-    let (version, found) = looking.after_outage().await?;
-    Ok(end(job, &version, &found, &workers))
+    let found = looking.after_outage().await?;
+    Ok(found.map(|(version, found)| end(job, &version, &found, &workers)))
 }
 
 /// Looks how far the version is.
@@ -114,24 +120,33 @@ struct VersionLook<'a> {
     config: &'a TransformConfig,
     job: &'a Job,
     server: &'a Server,
+    /// As it was when the workers began.
+    version: &'a Version,
     /// Kept for the next look, and made again if it is lost.
     session: Option<JobSession>,
 }
 
 impl VersionLook<'_> {
-    async fn look(&mut self) -> Result<(Version, Value), Cause> {
+    /// `None`: the version is not made any more, nor in place.
+    async fn look(&mut self) -> Result<Option<(Version, Value)>, Cause> {
         let session = match self.session.take().filter(|session| !session.connection.is_closed()) {
             Some(session) => session,
             None => JobSession::open(&self.server.url, &self.config.database, "transform").await?,
         };
-        let version = newest(&session, self.job).await?;
-        let found = status(&session, &version).await?;
+        let newest = newest(&session, &self.job.name).await?;
+        let found = match newest.filter(|newest| newest.version_id == self.version.version_id) {
+            Some(version) => {
+                let found = status(&session, &version).await?;
+                Some((version, found))
+            }
+            None => None,
+        };
         self.session = Some(session);
-        Ok((version, found))
+        Ok(found)
     }
 
     /// The same when workers have ended: the server is waited for as long as workers wait.
-    async fn after_outage(&mut self) -> Result<(Version, Value), Cause> {
+    async fn after_outage(&mut self) -> Result<Option<(Version, Value)>, Cause> {
         let start = Instant::now();
         loop {
             match self.look().await {

@@ -136,13 +136,21 @@ async fn a_plan_is_made_anew_while_nobody_has_begun() {
 }
 
 #[tokio::test]
-async fn a_version_that_is_dropped_leaves_nothing_and_its_workers_stop() {
+async fn a_version_that_workers_make_is_not_dropped_and_one_without_leaves_nothing() {
     let world = World::new("transform_drop", 3_000).await;
     let hold = world.folder.path().join("hold");
     let mut worker = world.start(&["work"], &format!("transform.cleaned@2=hold {}", hold.display()));
     let begun = "select count(*) from pg_tables where tablename like 'companies_clean\\_\\_%'";
     until("a worker is held", async || hold.exists()).await;
+    let said = world.expect(1, &["drop"]);
+    assert!(said.contains("is being made by 1 worker since"), "{said}");
+    assert!(said.contains("transform pause"), "{said}");
     assert_eq!(world.one(begun).await, "1");
+    world.expect(0, &["pause"]);
+    let said = world.expect(1, &["drop"]);
+    assert!(said.contains("wait until") && !said.contains("transform pause"), "{said}");
+    // For the ledger it has died.
+    world.run("update etl.transform_workers set ended_at = clock_timestamp()").await;
     assert!(world.expect(0, &["drop"]).contains("Removed:"));
     assert_eq!(world.one(begun).await, "0");
     std::fs::remove_file(&hold).unwrap();
@@ -150,6 +158,29 @@ async fn a_version_that_is_dropped_leaves_nothing_and_its_workers_stop() {
     // The version may be begun again.
     world.expect(0, &["work"]);
     world.assert_whole().await;
+}
+
+#[tokio::test]
+async fn a_run_whose_version_is_given_up_says_so_although_another_is_in_place() {
+    let world = World::new("transform_given_up", 3_000).await;
+    world.expect(0, &["work"]);
+    world.run("update companies_raw set name = 'later'").await;
+    let before = world.one("select max(name) from companies_clean").await;
+    let hold = world.folder.path().join("hold");
+    let faults = format!("transform.cleaned@2=hold {}", hold.display());
+    let run = world.start(&["run", "--anew", "--workers", "1"], &faults);
+    until("a worker is held", async || hold.exists()).await;
+    // Nobody makes the next version, so it may be dropped.
+    world.expect(0, &["plan", "--anew"]);
+    world.expect(0, &["drop"]);
+    std::fs::remove_file(&hold).unwrap();
+    let output = run.wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("is not made any more"), "{said}");
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(!said.contains("is in place as"), "{said}");
+    assert_eq!(world.one("select max(name) from companies_clean").await, before);
 }
 
 #[tokio::test]
