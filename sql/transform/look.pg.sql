@@ -107,6 +107,15 @@ with partition as (
 )
 select key, rows, fingerprint from partition order by rows desc, key collate "C" nulls first;
 
+-- part: by_key_alone  (script)
+-- Purpose: try a condition on a table that has the key and no other column. Two columns with the name of the table are beside it,
+--          because this name as a value means a whole row, and is ambiguous with them.
+-- Inputs:  :"schema", :"table", :"key", :condition (the job's, in parentheses), :"whole" (the table's name).
+-- Outputs: none; an error if the condition names anything else of the table.
+select
+from (select :"key", null as :"whole", null as :"whole" from :"schema".:"table" limit 0) as :"table"
+where :condition;
+
 -- part: pages  (script)
 -- Purpose: find the pages of a giant partition.
 -- Inputs:  :"schema", :"table", :"key", :key_type, :'keys', :'with_null', :condition.

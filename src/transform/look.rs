@@ -25,6 +25,9 @@ const KEY_TYPES: [&str; 10] = [
 /// The expression for the transaction that wrote a row. Its column is removed before the row is cleaned.
 pub const WRITTEN: &str = "xmin::text::bigint";
 
+/// The SQLSTATEs of a condition that names what a table has not: no such column, several of this name, no such table.
+const NAMES_MORE: [&str; 3] = ["42703", "42702", "42P01"];
+
 /// Below this correlation with the key, rows count as stored in another order.
 const ORDERED: f64 = 0.5;
 
@@ -166,6 +169,38 @@ impl RawTable {
             index,
             correlation,
         })
+    }
+
+    /// # Errors
+    /// [`Cause::Refused`] if the job's condition names more of the table than its key. In place, whole partitions are replaced,
+    /// so the rows that such a condition leaves out of a partition would be deleted.
+    pub async fn refuse_partial(&self, session: &JobSession) -> Result<(), Cause> {
+        let (table, key) = (self.table.table.as_str(), self.key().name.as_str());
+        // A key that is named like its table must not be ambiguous.
+        let whole = if table == key { "\u{1}whole" } else { table };
+        let variables = [
+            ("schema", self.table.schema.as_str()),
+            ("table", table),
+            ("key", key),
+            ("condition", &self.condition),
+            ("whole", whole),
+        ];
+        let what = "try the condition on the key alone";
+        let tried = session.run(what, &sql::render(sql::TRANSFORM_BY_KEY_ALONE, &variables)).await;
+        match tried {
+            Err(error) if error.sqlstate().is_some_and(|state| NAMES_MORE.contains(&state)) => {
+                Err(Cause::Refused {
+                    message: format!(
+                        "[source] where names more than the key {key} ({error}): in place, partitions are replaced as a whole, and \
+                         their rows that the condition leaves out would be deleted"
+                    ),
+                    hint: Some(format!(
+                        "run without --in-place, put the condition into the cleaning, or write one by {key} alone"
+                    )),
+                })
+            }
+            tried => Ok(tried?),
+        }
     }
 
     /// The key's column.

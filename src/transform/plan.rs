@@ -137,6 +137,9 @@ async fn plan(session: &JobSession, job: &Job, options: &PlanOptions<'_>) -> Res
 
     let mut report = PlanReport { changes: changes(looking, &raw).await?, ..PlanReport::default() };
     let partitions = partitions(looking, &raw, false).await?;
+    if options.in_place {
+        raw.refuse_partial(looking).await?;
+    }
     let store = options.buckets.store.as_ref();
     let wanted = store.map(|_| options.buckets.bucket_mib);
     let PackedGroups { groups: mut packed, split, buckets, why_none } =

@@ -115,6 +115,37 @@ async fn a_condition_in_place_leaves_alone_what_it_does_not_cover() {
 }
 
 #[tokio::test]
+async fn a_condition_that_leaves_out_rows_of_a_partition_is_refused() {
+    let world = in_place("transform_partial").await;
+    let all = "select md5(string_agg(c::text, ',' order by id)) from companies_clean as c";
+    let before = world.one(all).await;
+    let mut written = "key = \"zip_code\"\n".to_owned();
+    for condition in [
+        "id > 100",
+        "zip_code < '00100' and companies_raw.seen > '2020-01-01'",
+        "to_jsonb(companies_raw) ? 'id'",
+    ] {
+        let with = format!("key = \"zip_code\"\nwhere = \"{condition}\"\n");
+        world.edit("job.toml", &written, &with);
+        written = with;
+        let said = world.expect(1, &["run", "--in-place"]);
+        assert!(
+            said.contains("would be deleted") && said.contains("without --in-place"),
+            "{condition}: {said}"
+        );
+        assert_eq!(world.one(all).await, before);
+    }
+    // By the key alone, although with the table's name, and with columns of another table.
+    world.run("create table public.wanted as select '00001' as zip, 1 as seen").await;
+    let by_key = "companies_raw.zip_code in (select zip from public.wanted where seen = 1)";
+    world.edit("job.toml", &written, &format!("key = \"zip_code\"\nwhere = \"{by_key}\"\n"));
+    world.expect(0, &["run", "--in-place"]);
+    let versions = "select count(distinct version) || ' ' || count(distinct zip_code) filter (where version = 2) from companies_clean";
+    assert_eq!(world.one(versions).await, "2 1");
+    assert_eq!(world.one("select count(*) from companies_clean").await, "294");
+}
+
+#[tokio::test]
 async fn another_job_does_not_delete_what_the_first_wrote_into_its_table() {
     let world = in_place("transform_two_in_place").await;
     world.expect(0, &["work", "--in-place"]);
