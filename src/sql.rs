@@ -422,6 +422,7 @@ pub const TRANSFORM_OUTCOME: &str = part(file::TRANSFORM_FINISHING, "outcome");
 pub const TRANSFORM_LOCK_ROWS: &str = part(file::TRANSFORM_FINISHING, "lock_rows");
 pub const TRANSFORM_REMOVE: &str = part(file::TRANSFORM_FINISHING, "remove");
 pub const TRANSFORM_WRITE: &str = part(file::TRANSFORM_FINISHING, "write");
+pub const TRANSFORM_KEPT: &str = part(file::TRANSFORM_FINISHING, "kept");
 pub const TRANSFORM_PARTITIONS_DONE: &str = part(file::TRANSFORM_FINISHING, "partitions");
 pub const TRANSFORM_GROUP_DONE: &str = part(file::TRANSFORM_FINISHING, "done");
 pub const TRANSFORM_GROUP_FAILED: &str = part(file::TRANSFORM_FINISHING, "failed");

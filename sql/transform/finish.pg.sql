@@ -64,6 +64,15 @@ select there.rows as rows_there, (select count(*) from gone) as rows_gone from t
 -- Outputs: the rows that the client sends, in the table.
 copy :"schema".:"table" (:columns) from stdin;
 
+-- part: kept  (script)
+-- Purpose: count the rows that a group has in the table itself, by key: a trigger may have changed the keys that were sent.
+-- Inputs:  :"schema", :"table", :"key", :key_type, :'keys' (the text of an array), :'with_null' (true or false).
+-- Outputs: a row for each key that has rows: key as text, rows.
+select :"key"::text as key, count(*) as rows
+from :"schema".:"table"
+where :"key" = any (cast(:'keys' as :key_type[])) or (:'with_null'::boolean and :"key" is null)
+group by :"key";
+
 -- part: partitions  (statement)
 -- Purpose: record the counts of each partition.
 -- Inputs:  $1 version_id, $2 partition_nos, $3 part_nos, $4 rows in, $5 rows out, $6 fingerprints; :"ledger".

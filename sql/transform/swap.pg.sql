@@ -169,18 +169,35 @@ where :"key" is not null and :"key"::text not in (
     );
 
 -- part: whole  (script)
--- Purpose: count the rows of a version before it is put in place.
--- Inputs:  :"schema", :"table", :'schema', :'table', :'version_id'; :"ledger".
--- Outputs: one row: there; written, the rows that the ledger has counted; has_triggers, which may have written more.
+-- Purpose: count the rows of a version by key before it is put in place, and compare them with what was written.
+-- Inputs:  :"schema", :"table", :'schema', :'table', :"key", :'version_id'; :"ledger".
+-- Outputs: one row: there; written, the rows that the ledger has counted; has_triggers, which may have written more; of the first
+--          key that has fewer rows than were written with it: its name, its rows there, those that were written (null: no key has).
+with counted as (
+    select key, sum(there)::bigint as there, sum(written)::bigint as written
+    from (
+        select :"key"::text collate "C" as key, count(*) as there, 0 as written
+        from :"schema".:"table"
+        group by :"key"
+        union all
+        select key collate "C", 0, coalesce(rows_out, 0)
+        from :"ledger".transform_partitions
+        where version_id = :'version_id'
+    ) as side
+    group by key
+)
 select
-    (select count(*) from :"schema".:"table") as there,
-    (
-        select coalesce(sum(rows_out), 0)::bigint from :"ledger".transform_partitions where version_id = :'version_id'
-    ) as written,
+    total.there,
+    total.written,
     exists (
         select from pg_trigger
         where tgrelid = format('%I.%I', :'schema', :'table')::regclass and not tgisinternal
-    ) as has_triggers;
+    ) as has_triggers,
+    lacking.key as lacking_key,
+    lacking.there as lacking_there,
+    lacking.written as lacking_written
+from (select coalesce(sum(there), 0)::bigint as there, coalesce(sum(written), 0)::bigint as written from counted) as total
+    left join (select key, there, written from counted where there < written order by key limit 1) as lacking on true;
 
 -- part: look_at_rows  (script)
 -- Purpose: collect statistics of a table before it is read.

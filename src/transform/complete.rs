@@ -84,20 +84,25 @@ pub async fn complete(
 }
 
 /// # Errors
-/// [`Cause::Refused`] if the version's table is another one, or lacks rows that were written, or has rows that nobody has
-/// counted. A trigger that the script makes may write more.
+/// [`Cause::Refused`] if the version's table is another one, or lacks rows that were written, has rows under another
+/// key, or has rows that nobody has counted. A trigger that the script makes may write more.
 async fn refuse_incomplete(
     session: &JobSession,
     job: &Job,
     version: &Version,
-    table: &CleanTable,
+    clean: &CleanTable,
 ) -> Result<(), Cause> {
     if let Some(lost) = VersionTable::look(session, version.version_id).await?.lost(job, version) {
         return Err(lost);
     }
-    let table = &table.table;
+    let table = &clean.table;
     let version_id = version.version_id.to_string();
-    let variables = [("schema", table.schema.as_str()), ("table", &table.table), ("version_id", &version_id)];
+    let variables = [
+        ("schema", table.schema.as_str()),
+        ("table", &table.table),
+        ("key", &clean.key),
+        ("version_id", &version_id),
+    ];
     let text = session.text_with(sql::TRANSFORM_WHOLE, &variables);
     for row in session.query("count the rows of the new table", &text).await? {
         let (there, written): (i64, i64) = (row.try_get(0).map_err(decode)?, row.try_get(1).map_err(decode)?);
@@ -109,6 +114,19 @@ async fn refuse_incomplete(
                      is not put in place"
                 ),
                 hint: Some(versions::anew(job, version)),
+            });
+        }
+        let key: Option<String> = row.try_get(3).map_err(decode)?;
+        let lacking: (Option<i64>, Option<i64>) =
+            (row.try_get(4).map_err(decode)?, row.try_get(5).map_err(decode)?);
+        if let Some((there, written)) = lacking.0.zip(lacking.1) {
+            return Err(Cause::Refused {
+                message: format!(
+                    "{written} rows were written into {table} with the key {}, and it has {there} under it: a trigger of the table \
+                     or somebody has changed the key, which must stay what it is in the source; it is not put in place",
+                    shown_key(key.as_deref())
+                ),
+                hint: Some(format!("let the trigger fill another column; {}", versions::anew(job, version))),
             });
         }
         let target = TableName { schema: version.target_schema.clone(), table: version.target_table.clone() };

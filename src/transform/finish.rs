@@ -1,6 +1,7 @@
 //! Ends a group: commits its clean rows and its row in the ledger in one transaction, guarded by the token; or records its
 //! failure.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -12,7 +13,7 @@ use super::job::TableName;
 use super::look::RawTable;
 use super::obstacles;
 use super::read::{Counted, key_list};
-use super::rows::CleanRows;
+use super::rows::{CleanRows, shown_key};
 use super::session::{JobSession, decode};
 use crate::clients::postgres::PgError;
 use crate::error::Cause;
@@ -67,6 +68,13 @@ pub enum FinishError {
     /// For example, a trigger keeps rows.
     #[error("of {there} rows of these partitions, {} did not go: does a trigger keep them?", .there - .gone)]
     Kept { there: i64, gone: i64 },
+    /// For example, a trigger changes keys. Rows under another key are lost to all that looks for them by the source's.
+    #[error(
+        "{sent} rows were sent with the key {key}, and the clean table has {there} under it: a trigger of the table, or a change of \
+         the column's type, changes the key, which must stay what it is in the source; nothing of this group was written; let the \
+         trigger fill another column"
+    )]
+    OtherKey { key: String, sent: u64, there: u64 },
     /// Made since the plan: a delete would do something else than it says, to each group.
     #[error(transparent)]
     Refused(Box<Cause>),
@@ -114,6 +122,10 @@ pub async fn finish(
             remove(session, table, raw, &claim.keys()).await?;
         }
         write(session, table, rows, &what).await?;
+        // A version of its own is counted as a whole, before it is put in place.
+        if table.is_in_place {
+            refuse_other_keys(session, table, raw, &claim.keys(), &rows.rows_out).await?;
+        }
         let numbers: Vec<i32> = claim.members.iter().map(|(number, ..)| *number).collect();
         let parts: Vec<i32> = claim.members.iter().map(|(_, part, _)| *part).collect();
         let rows_in: Vec<i64> = counted.iter().map(|counted| counted.rows as i64).collect();
@@ -186,14 +198,7 @@ async fn remove(
     keys: &[Option<String>],
 ) -> Result<(), FinishError> {
     let (keys, with_null) = key_list(keys);
-    let variables = [
-        ("schema", table.table.schema.as_str()),
-        ("table", &table.table.table),
-        ("key", &table.key),
-        ("key_type", raw.key().cast()),
-        ("keys", &keys),
-        ("with_null", with_null),
-    ];
+    let variables = of_keys(table, raw, &keys, with_null);
     let what = "remove what was written before";
     if table.is_in_place {
         // With the delete's lock, which keeps anybody from making an obstacle before the commit.
@@ -204,6 +209,49 @@ async fn remove(
         let (there, gone): (i64, i64) = (row.try_get(0).map_err(decode)?, row.try_get(1).map_err(decode)?);
         if there != gone {
             return Err(FinishError::Kept { there, gone });
+        }
+    }
+    Ok(())
+}
+
+/// The variables of a script about the rows of some keys.
+fn of_keys<'v>(
+    table: &'v CleanTable,
+    raw: &'v RawTable,
+    keys: &'v str,
+    with_null: &'v str,
+) -> [(&'v str, &'v str); 6] {
+    [
+        ("schema", &table.table.schema),
+        ("table", &table.table.table),
+        ("key", &table.key),
+        ("key_type", raw.key().cast()),
+        ("keys", keys),
+        ("with_null", with_null),
+    ]
+}
+
+/// # Errors
+/// [`FinishError::OtherKey`] if the table has fewer rows of a key than were written with it.
+async fn refuse_other_keys(
+    session: &JobSession,
+    table: &CleanTable,
+    raw: &RawTable,
+    keys: &[Option<String>],
+    rows_out: &[u64],
+) -> Result<(), FinishError> {
+    let (list, with_null) = key_list(keys);
+    let text = sql::render(sql::TRANSFORM_KEPT, &of_keys(table, raw, &list, with_null));
+    let mut kept = HashMap::new();
+    for row in session.query("count what was written", &text).await? {
+        let (key, rows): (Option<String>, i64) =
+            (row.try_get(0).map_err(decode)?, row.try_get(1).map_err(decode)?);
+        kept.insert(key, rows.unsigned_abs());
+    }
+    for (key, sent) in keys.iter().zip(rows_out.iter().copied()) {
+        let there = kept.get(key).copied().unwrap_or(0);
+        if there < sent {
+            return Err(FinishError::OtherKey { key: shown_key(key.as_deref()), sent, there });
         }
     }
     Ok(())

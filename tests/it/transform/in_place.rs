@@ -145,6 +145,52 @@ async fn a_condition_that_leaves_out_rows_of_a_partition_is_refused() {
     assert_eq!(world.one("select count(*) from companies_clean").await, "294");
 }
 
+/// A trigger that writes keys in upper case.
+const UPPER: &str = "create or replace function public.upper_key() returns trigger language plpgsql as
+    'begin new.zip_code := upper(new.zip_code); return new; end';
+    create trigger upper before insert or update on ";
+
+#[tokio::test]
+async fn a_key_that_a_trigger_changes_deletes_nothing() {
+    let world = in_place("transform_other_keys").await;
+    // One key of its own, one that collides with another.
+    world
+        .run(
+            "insert into companies_raw (id, zip_code, name) values (1001, 'x1', 'a'), (1002, 'y1', 'b'), (1003, 'Y1', 'c')",
+        )
+        .await;
+    world.expect(0, &["run", "--in-place", "--anew"]);
+    let keys = "select string_agg(zip_code, ' ' order by id) from companies_clean where id > 1000";
+    assert_eq!(world.one(keys).await, "x1 y1 Y1");
+    world.run(&format!("{UPPER} companies_clean for each row execute function upper_key()")).await;
+    let said = world.expect(3, &["run", "--in-place", "--anew"]);
+    assert!(said.contains("changes the key"), "{said}");
+    assert_eq!(world.status()["partitions"]["poison"], 2);
+    assert_eq!(world.one(keys).await, "x1 y1 Y1");
+    world.run("drop trigger upper on companies_clean").await;
+    world.expect(0, &["retry"]);
+    world.expect(0, &["run", "--in-place"]);
+    assert_eq!(world.one(keys).await, "x1 y1 Y1");
+}
+
+#[tokio::test]
+async fn a_version_whose_trigger_changes_keys_is_not_put_in_place() {
+    let world = World::new("transform_swapped_keys", 300).await;
+    world
+        .run("insert into companies_raw (id, zip_code, name) values (1002, 'y1', 'b'), (1003, 'Y1', 'c')")
+        .await;
+    let trigger =
+        format!("{UPPER} :\"schema\".:\"table\" for each row execute function public.upper_key();\n");
+    world.edit("companies_clean.pg.sql", "create index on", &format!("{trigger}create index on"));
+    let said = world.expect(1, &["run"]);
+    assert!(said.contains("with the key `y1`, and it has 0 under it"), "{said}");
+    assert_eq!(world.one("select to_regclass('companies_clean') is null").await, "true");
+    world.edit("companies_clean.pg.sql", "new.zip_code := upper(new.zip_code)", "new.zip := upper(new.zip)");
+    world.expect(0, &["run"]);
+    let keys = "select string_agg(zip_code || zip, ' ' order by id) from companies_clean where id > 1000";
+    assert_eq!(world.one(keys).await, "y1Y1 Y1Y1");
+}
+
 #[tokio::test]
 async fn another_job_does_not_delete_what_the_first_wrote_into_its_table() {
     let world = in_place("transform_two_in_place").await;
