@@ -149,3 +149,48 @@ insert into :"ledger".transform_groups (version_id, group_no, position, rows_pla
 select old.version_id, numbered.new_no, old.position + 1000000000, numbered.rows_planned, old.is_written, old.bucket_no
 from old, numbered
 returning group_no;
+
+-- part: put_off  (statement, inside a transaction)
+-- Purpose: note that the partitions of a group have no rows yet. A fingerprint below zero is none of the source's, so they are
+--          done again; it counts how often they were put off since they had rows.
+-- Inputs:  $1 version_id, $2 group_no, $3 how often they may be; :"ledger".
+-- Outputs: the partitions' rows, if none was put off so often already.
+update :"ledger".transform_partitions as part
+set rows_in = 0, rows_out = 0, fingerprint = (least(coalesce(part.fingerprint::numeric, 0), 0) - 1)::text
+where part.version_id = $1
+    and part.group_no = $2
+    and not exists (
+        select
+        from :"ledger".transform_partitions as often
+        where often.version_id = $1 and often.group_no = $2 and often.fingerprint::numeric <= -($3::integer)
+    );
+
+-- part: join  (statement)
+-- Purpose: make one group of the poison groups that collide, unless that was done before or they are too large.
+-- Inputs:  $1 version_id, $2 the number of the new group, $3 the beginning of their errors, $4 the most rows, $5 the most groups;
+--          :"ledger".
+-- Outputs: the groups that became one, if they did.
+with collided as (
+    select group_no, rows_planned
+    from :"ledger".transform_groups
+    where version_id = $1 and status = 'poison' and kind = 'partitions' and group_no <> $2::integer and starts_with(error, $3)
+    for update
+),
+joined as (
+    insert into :"ledger".transform_groups (version_id, group_no, position, rows_planned)
+    select $1, $2::integer, $2::integer, sum(rows_planned)::bigint
+    from collided
+    having count(*) between 2 and $5::bigint and sum(rows_planned) <= $4::bigint
+    on conflict do nothing
+    returning group_no
+),
+moved as (
+    update :"ledger".transform_partitions as part
+    set group_no = joined.group_no
+    from collided, joined
+    where part.version_id = $1 and part.group_no = collided.group_no
+)
+update :"ledger".transform_groups as old
+set status = 'split'
+from collided, joined
+where old.version_id = $1 and old.group_no = collided.group_no;

@@ -5,12 +5,15 @@
 -- part: counted  (statement)
 -- Purpose: read the counts of each partition as it was read.
 -- Inputs:  $1 version_id; :"ledger".
--- Outputs: a row each: partition_no, key, rows, fingerprint.
+-- Outputs: a row each: partition_no, key, rows, fingerprint (below zero, if the partition or a part of it was put off).
 select
     partition_no,
     min(key) as key,
     coalesce(sum(rows_in), 0)::bigint as rows,
-    coalesce(sum(fingerprint::numeric), 0)::text as fingerprint
+    case
+        when min(fingerprint::numeric) < 0 then '-1'
+        else coalesce(sum(fingerprint::numeric), 0)::text
+    end as fingerprint
 from :"ledger".transform_partitions
 where version_id = $1
 group by partition_no

@@ -212,7 +212,12 @@ async fn changed(
     Ok(Completed::Again { partitions })
 }
 
-async fn remove_leftovers(session: &JobSession, worker: &WorkerId, table: &CleanTable) -> Result<(), Cause> {
+/// Deletes the rows of partitions that are not in the source; must be called inside a transaction.
+pub async fn remove_leftovers(
+    session: &JobSession,
+    worker: &WorkerId,
+    table: &CleanTable,
+) -> Result<(), Cause> {
     let version = worker.version.to_string();
     let variables = [
         ("schema", table.table.schema.as_str()),

@@ -9,6 +9,8 @@ use futures_util::SinkExt;
 use tokio_postgres::types::ToSql;
 
 use super::claim::{Claim, FAILURES, WorkerId};
+use super::collide::TOGETHER;
+use super::complete;
 use super::job::TableName;
 use super::look::RawTable;
 use super::obstacles;
@@ -34,6 +36,8 @@ pub struct CleanTable {
     pub key: String,
     /// The table is the target itself, so it may already hold rows of these partitions.
     pub is_in_place: bool,
+    /// The rows of partitions that the source no longer has go with each group, and not only in the end.
+    pub with_leftovers: bool,
 }
 
 /// The cost of a group.
@@ -121,6 +125,9 @@ pub async fn finish(
         if claim.is_written || table.is_in_place {
             remove(session, table, raw, &claim.keys()).await?;
         }
+        if table.with_leftovers {
+            complete::remove_leftovers(session, worker, table).await?;
+        }
         write(session, table, rows, &what).await?;
         // A version of its own is counted as a whole, before it is put in place.
         if table.is_in_place {
@@ -191,7 +198,8 @@ pub fn ended(transaction: Result<(), FinishError>) -> Result<Finished, FinishErr
     }
 }
 
-async fn remove(
+/// Deletes the rows of partitions that were written before; must be called inside a transaction.
+pub async fn remove(
     session: &JobSession,
     table: &CleanTable,
     raw: &RawTable,
@@ -310,7 +318,8 @@ pub async fn fail(
     words: &str,
 ) -> Result<&'static str, PgError> {
     let words: String = words.replace('\0', "\u{fffd}").chars().take(ERROR_CHARS).collect();
-    if claim.members.len() > 1 {
+    // What was joined is not split again: it would only collide as before.
+    if claim.members.len() > 1 && claim.group_no != TOGETHER {
         session
             .all(
                 "take a group apart",

@@ -1,9 +1,9 @@
 //! Packs partitions into groups; a group is what a worker claims at once.
 
 /// The most partitions in a group, because one statement holds all their keys.
-const GROUP_PARTITIONS: usize = 2_000;
+pub const GROUP_PARTITIONS: usize = 2_000;
 /// A partition with more than so many times the rows of a group is a giant.
-const GIANT: u64 = 10;
+pub const GIANT: u64 = 10;
 /// One more than the highest page number of a table.
 pub const NO_PAGE: i64 = u32::MAX as i64;
 

@@ -8,6 +8,7 @@
 pub mod buckets;
 pub mod claim;
 pub mod clean;
+pub mod collide;
 pub mod columns;
 pub mod complete;
 pub mod decode;

@@ -90,7 +90,12 @@ pub async fn test(
                 });
                 let cleaned =
                     cleaned.map_err(|error| refused(format!("the sample cannot be cleaned: {error}")))?;
-                let table = CleanTable { table: name.clone(), key: clean.key.clone(), is_in_place: false };
+                let table = CleanTable {
+                    table: name.clone(),
+                    key: clean.key.clone(),
+                    is_in_place: false,
+                    with_leftovers: false,
+                };
                 finish::write(session, &table, &cleaned, "write the sample")
                     .await
                     .map_err(|error| refused(format!("the clean table refuses the sample: {error}")))?;

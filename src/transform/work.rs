@@ -16,6 +16,7 @@ pub use self::outage::{OUTAGE, is_outage};
 use super::buckets;
 use super::claim::{Claim, Heart, WorkerId};
 use super::clean::Cleaning;
+use super::collide;
 use super::complete::{self, Completed};
 use super::finish::{self, CleanTable};
 use super::job::{Job, TableName};
@@ -212,7 +213,12 @@ impl<'w> Worker<'w> {
             };
         };
         let cleaning = clean.open(job, (workspace.path(), config.worker.duckdb()), &raw)?;
-        let table = CleanTable { table: name, key: job.target.key.clone(), is_in_place: version.is_in_place };
+        let table = CleanTable {
+            table: name,
+            key: job.target.key.clone(),
+            is_in_place: version.is_in_place,
+            with_leftovers: false,
+        };
         Ok(Ok(Self {
             config,
             url,
@@ -277,6 +283,17 @@ impl<'w> Worker<'w> {
             return Ok(None);
         }
         if open.poison > 0 {
+            if self.table.is_in_place {
+                let joined = collide::join(&self.session, &self.id, self.job.source.group_rows).await?;
+                let now = self.id.open(&self.session).await?;
+                if now.waiting + now.running > 0 {
+                    // This worker or another has joined them.
+                    if joined > 0 {
+                        tracing::info!("{joined} groups that collide are tried together");
+                    }
+                    return Ok(None);
+                }
+            }
             return Ok(Some(WorkEnd::Poison { groups: open.poison, in_place: self.version.is_in_place }));
         }
         if open.is_filling {

@@ -5,7 +5,8 @@ use std::time::Instant;
 use super::super::buckets::FillError;
 use super::super::claim::Claim;
 use super::super::clean::{Cleaning, CleaningError};
-use super::super::finish::{self, Cost, FinishError, Finished};
+use super::super::collide;
+use super::super::finish::{self, CleanTable, Cost, FinishError, Finished};
 use super::super::read;
 use super::super::rows::{self, CleanRows, GroupError};
 use super::super::source::RowSourceError;
@@ -105,9 +106,31 @@ impl Worker<'_> {
             Err(FinishError::Postgres(error)) if is_refusal(&error) => Err(error.into()),
             Err(FinishError::Refused(cause)) => Err(*cause),
             Err(error) => {
-                self.fail(claim, &error.to_string()).await?;
+                if !self.is_put_off(claim, &error).await? {
+                    self.fail(claim, &error.words(self.table.is_in_place)).await?;
+                }
                 Ok(None)
             }
+        }
+    }
+
+    /// Puts a group off that collides with another, if changed partitions are done again anyway: among them may be the one that
+    /// it collides with.
+    async fn is_put_off(&mut self, claim: &Claim, error: &FinishError) -> Result<bool, Cause> {
+        let is_done_again = self.job.source.changed.is_some() && !self.table.is_in_place && !claim.is_range;
+        if !is_done_again || !error.is_collision() {
+            return Ok(false);
+        }
+        let into = (&self.table, &*self.raw);
+        match collide::put_off(&self.session, &self.id, claim, into).await {
+            Ok(true) => {
+                let (group, name) = (claim.group_no, rows::name(&claim.keys()));
+                tracing::warn!(group, "{name}: {error}: it is done again with what has changed meanwhile");
+                Ok(true)
+            }
+            Err(FinishError::Postgres(error)) if is_outage(&error) || is_refusal(&error) => Err(error.into()),
+            // Whatever is wrong, the group has failed.
+            Ok(false) | Err(_) => Ok(false),
         }
     }
 
@@ -143,7 +166,16 @@ impl Worker<'_> {
         cost: Cost,
     ) -> Result<(), Cause> {
         let into = (&self.table, &*self.raw);
-        let ended = finish::finish(&self.session, &self.id, claim, into, rows, counted, cost).await;
+        let mut ended = finish::finish(&self.session, &self.id, claim, into, rows, counted, cost).await;
+        if self.table.is_in_place
+            && self.job.source.condition.is_none()
+            && ended.as_ref().is_err_and(FinishError::is_collision)
+        {
+            // What is in the way may lie in a partition that the source no longer has.
+            let table = CleanTable { with_leftovers: true, ..self.table.clone() };
+            let into = (&table, &*self.raw);
+            ended = finish::finish(&self.session, &self.id, claim, into, rows, counted, cost).await;
+        }
         let Some(finished) = self.settled(claim, ended).await? else { return Ok(()) };
         fault::point!("transform.finished");
         let (group, name) = (claim.group_no, rows::name(&claim.keys()));

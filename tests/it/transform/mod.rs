@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod buckets;
+mod collide;
 mod engines;
 mod in_place;
 mod kills;

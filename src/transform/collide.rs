@@ -1,0 +1,75 @@
+//! Groups whose rows are refused because a unique index has them already, from another group: mostly the old copy of a row that
+//! has gone over to another partition.
+
+use tokio_postgres::types::ToSql;
+
+use super::claim::{Claim, WorkerId};
+use super::finish::{self, CleanTable, Cost, FinishError};
+use super::groups::{GIANT, GROUP_PARTITIONS};
+use super::look::RawTable;
+use super::session::JobSession;
+use crate::clients::postgres::PgError;
+use crate::sql;
+
+/// The SQLSTATE of a row that a unique index has already.
+const TAKEN: &str = "23505";
+/// How often in succession a group is put off. The first time, what it collides with may wait to be done again as well; the
+/// second time, it may be done in the same round before that; after that only what changes meanwhile can be in its way.
+const PUT_OFFS: i32 = 3;
+/// The number of the group that colliding groups become. Those of single partitions are smaller.
+pub const TOGETHER: i32 = 2_000_000_000;
+/// The beginning of the error of a group that collides in place; the ledger finds these groups by it.
+const COLLIDES: &str = "a row is in the table already, in another partition";
+
+impl FinishError {
+    /// Whether the table has a row already that was sent.
+    pub fn is_collision(&self) -> bool {
+        matches!(self, Self::Postgres(error) if error.sqlstate() == Some(TAKEN))
+    }
+
+    /// The words for the ledger.
+    pub fn words(&self, in_place: bool) -> String {
+        match in_place && self.is_collision() {
+            false => self.to_string(),
+            true => format!(
+                "{COLLIDES} ({self}): if it lies in another partition of the source now, a run without --in-place puts it right; \
+                 otherwise two partitions give the same row"
+            ),
+        }
+    }
+}
+
+/// Puts a group off: it counts as done without rows, which is not what the source has, so that it is done again together with
+/// the partitions that have changed. What it wrote before goes, because another group may collide with it. `false`: it was put
+/// off too often, and nothing was changed.
+pub async fn put_off(
+    session: &JobSession,
+    worker: &WorkerId,
+    claim: &Claim,
+    (table, raw): (&CleanTable, &RawTable),
+) -> Result<bool, FinishError> {
+    let what = "put a group off";
+    let put_off = async {
+        finish::fence(session, worker, claim).await?;
+        let values: [&(dyn ToSql + Sync); 3] = [&worker.version, &claim.group_no, &PUT_OFFS];
+        if session.execute(what, sql::TRANSFORM_PUT_OFF, &values).await? == 0 {
+            return Ok(false);
+        }
+        if claim.is_written {
+            finish::remove(session, table, raw, &claim.keys()).await?;
+        }
+        finish::done(session, worker, claim, Cost::default(), 0).await?;
+        Ok(true)
+    };
+    session.transaction(what, put_off).await
+}
+
+/// Makes one group of the groups that collide in place, because of two partitions that exchange rows neither can be replaced
+/// before the other. This is done once for a version, and only if the rows fit into the memory of a worker. Returns the number
+/// of groups that became one.
+pub async fn join(session: &JobSession, worker: &WorkerId, group_rows: u64) -> Result<u64, PgError> {
+    let most_rows = i64::try_from(group_rows.saturating_mul(GIANT)).unwrap_or(i64::MAX);
+    let most = GROUP_PARTITIONS as i64;
+    let values: [&(dyn ToSql + Sync); 5] = [&worker.version, &TOGETHER, &COLLIDES, &most_rows, &most];
+    session.execute("join groups that collide", sql::TRANSFORM_JOIN, &values).await
+}
