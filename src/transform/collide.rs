@@ -5,7 +5,7 @@ use tokio_postgres::types::ToSql;
 
 use super::claim::{Claim, WorkerId};
 use super::finish::{self, CleanTable, Cost, FinishError};
-use super::groups::{GIANT, GROUP_PARTITIONS};
+use super::groups::{GIANT, GROUP_PARTITIONS, TOGETHER};
 use super::look::RawTable;
 use super::session::JobSession;
 use crate::clients::postgres::PgError;
@@ -16,8 +16,6 @@ const TAKEN: &str = "23505";
 /// How often in succession a group is put off. The first time, what it collides with may wait to be done again as well; the
 /// second time, it may be done in the same round before that; after that only what changes meanwhile can be in its way.
 const PUT_OFFS: i32 = 3;
-/// The number of the group that colliding groups become. Those of single partitions are smaller.
-pub const TOGETHER: i32 = 2_000_000_000;
 /// The beginning of the error of a group that collides in place; the ledger finds these groups by it.
 const COLLIDES: &str = "a row is in the table already, in another partition";
 

@@ -3,11 +3,10 @@
 use std::collections::HashMap;
 
 use super::claim::{Open, WorkerId};
-use super::finish::CleanTable;
+use super::finish::{self, CleanTable};
 use super::groups::{Group, Partition};
 use super::job::{Job, TableName};
 use super::look::{self, RawTable};
-use super::obstacles;
 use super::rows::shown_key;
 use super::session::{JobSession, decode};
 use super::versions::{self, Version, VersionTable};
@@ -69,7 +68,7 @@ pub async fn complete(
                 }
                 // A job with a condition knows nothing of the partitions that the condition leaves out.
                 if job.source.condition.is_none() {
-                    remove_leftovers(session, worker, table).await?;
+                    finish::remove_leftovers(session, worker, table).await?;
                 }
                 return Ok(Completed::Swapped { old: None });
             }
@@ -210,24 +209,4 @@ async fn changed(
     let first = 1_000_000_000 + differing.next;
     versions::add(session, worker.version, &groups, &differing.new, (first, differing.next)).await?;
     Ok(Completed::Again { partitions })
-}
-
-/// Deletes the rows of partitions that are not in the source; must be called inside a transaction.
-pub async fn remove_leftovers(
-    session: &JobSession,
-    worker: &WorkerId,
-    table: &CleanTable,
-) -> Result<(), Cause> {
-    let version = worker.version.to_string();
-    let variables = [
-        ("schema", table.table.schema.as_str()),
-        ("table", &table.table.table),
-        ("key", &table.key),
-        ("version_id", &version),
-    ];
-    let what = "remove what is no longer in the source";
-    session.run(what, &sql::render(sql::TRANSFORM_LOCK_ROWS, &variables)).await?;
-    obstacles::refuse_in_place(session, &table.table).await?;
-    session.run(what, &session.text_with(sql::TRANSFORM_LEFTOVERS, &variables)).await?;
-    Ok(())
 }

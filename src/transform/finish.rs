@@ -9,8 +9,7 @@ use futures_util::SinkExt;
 use tokio_postgres::types::ToSql;
 
 use super::claim::{Claim, FAILURES, WorkerId};
-use super::collide::TOGETHER;
-use super::complete;
+use super::groups::TOGETHER;
 use super::job::TableName;
 use super::look::RawTable;
 use super::obstacles;
@@ -126,7 +125,7 @@ pub async fn finish(
             remove(session, table, raw, &claim.keys()).await?;
         }
         if table.with_leftovers {
-            complete::remove_leftovers(session, worker, table).await?;
+            remove_leftovers(session, worker, table).await?;
         }
         write(session, table, rows, &what).await?;
         // A version of its own is counted as a whole, before it is put in place.
@@ -219,6 +218,26 @@ pub async fn remove(
             return Err(FinishError::Kept { there, gone });
         }
     }
+    Ok(())
+}
+
+/// Deletes the rows of partitions that are not in the source; must be called inside a transaction.
+pub async fn remove_leftovers(
+    session: &JobSession,
+    worker: &WorkerId,
+    table: &CleanTable,
+) -> Result<(), Cause> {
+    let version = worker.version.to_string();
+    let variables = [
+        ("schema", table.table.schema.as_str()),
+        ("table", &table.table.table),
+        ("key", &table.key),
+        ("version_id", &version),
+    ];
+    let what = "remove what is no longer in the source";
+    session.run(what, &sql::render(sql::TRANSFORM_LOCK_ROWS, &variables)).await?;
+    obstacles::refuse_in_place(session, &table.table).await?;
+    session.run(what, &session.text_with(sql::TRANSFORM_LEFTOVERS, &variables)).await?;
     Ok(())
 }
 

@@ -4,6 +4,8 @@
 pub const GROUP_PARTITIONS: usize = 2_000;
 /// A partition with more than so many times the rows of a group is a giant.
 pub const GIANT: u64 = 10;
+/// The number of the group that colliding groups become. Those of single partitions are smaller.
+pub const TOGETHER: i32 = 2_000_000_000;
 /// One more than the highest page number of a table.
 pub const NO_PAGE: i64 = u32::MAX as i64;
 

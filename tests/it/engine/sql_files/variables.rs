@@ -78,6 +78,7 @@ pub const VARIABLES: &[(&str, &str)] = &[
     ("keys", "{a}"),
     ("with_null", "true"),
     ("condition", "(true)"),
+    ("whole", "whole"),
     ("expressions", "indexnumberid, xmin::text::bigint"),
     ("written", "xmin::text::bigint"),
     ("first_page", "0"),
