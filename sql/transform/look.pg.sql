@@ -143,11 +143,13 @@ from tree;
 -- part: obstacles  (statement)
 -- Purpose: list what depends on the target and would not depend on a table in its place.
 -- Inputs:  $1 schema, $2 table, $3 the table that takes its place.
--- Outputs: a row each: kind (materialised view, view, rule, foreign key, function, child, part of, publication, policy, row
---          security), name.
+-- Outputs: a row each: kind (materialised view, view, rule, foreign key, function, row type in, child, part of, publication,
+--          policy, row security), name.
 with target as (
-    select class.oid, class.reltype, class.relrowsecurity, class.relforcerowsecurity
-    from pg_class as class join pg_namespace as namespace on namespace.oid = class.relnamespace
+    select class.oid, array[type.oid, type.typarray] as row_types, class.relrowsecurity, class.relforcerowsecurity
+    from pg_class as class
+        join pg_namespace as namespace on namespace.oid = class.relnamespace
+        join pg_type as type on type.oid = class.reltype
     where namespace.nspname = $1 and class.relname = $2
 ),
 -- Missing while the plan has not made it: then it has neither policies nor row security.
@@ -174,7 +176,7 @@ union all
 select 'rule', rule.rulename::text
 from target join pg_rewrite as rule on rule.ev_class = target.oid
 union all
-select 'rule', rule.rulename::text || ' of ' || class.oid::regclass::text
+select distinct 'rule', rule.rulename::text || ' of ' || class.oid::regclass::text
 from target
     join pg_depend on pg_depend.refobjid = target.oid and pg_depend.refclassid = 'pg_class'::regclass
         and pg_depend.classid = 'pg_rewrite'::regclass
@@ -188,7 +190,15 @@ select 'function', pg_depend.objid::regprocedure::text
 from target
     join pg_depend on pg_depend.classid = 'pg_proc'::regclass
         and (pg_depend.refobjid = target.oid and pg_depend.refclassid = 'pg_class'::regclass
-            or pg_depend.refobjid = target.reltype and pg_depend.refclassid = 'pg_type'::regclass)
+            or pg_depend.refobjid = any (target.row_types) and pg_depend.refclassid = 'pg_type'::regclass)
+union all
+-- A view that reads the table is made again, and its columns with it.
+select 'row type in', pg_describe_object(pg_depend.classid, pg_depend.objid, pg_depend.objsubid)
+from target
+    join pg_depend on pg_depend.refobjid = any (target.row_types) and pg_depend.refclassid = 'pg_type'::regclass
+        and pg_depend.classid in ('pg_class'::regclass, 'pg_type'::regclass) and pg_depend.deptype = 'n'
+    left join pg_class as class on class.oid = pg_depend.objid and pg_depend.classid = 'pg_class'::regclass
+where class.relkind is distinct from 'v' or class.oid not in (select ev_class from readers)
 union all
 select 'child', inhrelid::regclass::text
 from target join pg_inherits on inhparent = target.oid

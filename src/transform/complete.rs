@@ -76,7 +76,7 @@ pub async fn complete(
             let analyze = [("schema", table.table.schema.as_str()), ("table", &table.table.table)];
             other.run("look at the new table", &sql::render(sql::TRANSFORM_LOOK_AT_ROWS, &analyze)).await?;
             swap::wait_for_readers(other, &lock, config.swap_wait).await?;
-            let swapped = swap::swap(other, version, table, config.swap_wait).await?;
+            let swapped = swap::swap(other, job, version, table, config.swap_wait).await?;
             Ok(swapped.map_or(Completed::NotYet, |swapped| Completed::Swapped { old: swapped.old }))
         })
         .await

@@ -3,11 +3,14 @@
 
 use tokio_postgres::types::ToSql;
 
-use super::job::TableName;
+use super::job::{Job, TableName};
 use super::session::{JobSession, decode};
 use crate::clients::postgres::PgError;
 use crate::error::Cause;
 use crate::sql;
+
+/// How a line begins that names something with the row type of the table.
+const ROW_TYPE: &str = "row type in ";
 
 /// What depends on a table and would not depend on `version` in its place, a line for each.
 async fn to_swap(
@@ -28,6 +31,7 @@ async fn in_place(session: &JobSession, table: &TableName) -> Result<Vec<String>
 /// [`Cause::Refused`] if something would be left behind by a table that takes the place of `target`.
 pub async fn refuse_to_swap(
     session: &JobSession,
+    job: &Job,
     target: &TableName,
     version: &TableName,
 ) -> Result<(), Cause> {
@@ -35,16 +39,20 @@ pub async fn refuse_to_swap(
     if found.is_empty() {
         return Ok(());
     }
+    let keeps = match found.iter().any(|line| line.starts_with(ROW_TYPE)) {
+        true => " (a column of the table's row type keeps its values as jsonb)",
+        false => "",
+    };
     Err(Cause::Refused {
         message: format!(
             "a table that takes the place of {target} would leave behind what depends on it:\n    {}",
             found.join("\n    ")
         ),
-        hint: Some(
-            "let the script make what belongs to the table, drop the rest and make it again afterwards; or replace the \
-             partitions: merganser transform plan JOB --anew --in-place"
-                .into(),
-        ),
+        hint: Some(format!(
+            "let the script make what belongs to the table, drop the rest{keeps} and make it again afterwards; or replace \
+             the partitions: merganser transform plan {} --anew --in-place",
+            job.folder.display()
+        )),
     })
 }
 

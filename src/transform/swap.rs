@@ -7,7 +7,7 @@ use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
 use super::finish::CleanTable;
-use super::job::TableName;
+use super::job::{Job, TableName};
 use super::look;
 use super::obstacles;
 use super::session::{JobSession, decode};
@@ -86,6 +86,7 @@ pub struct Swapped {
 /// depend on the new one, or any error of the server. Then nothing is changed.
 pub async fn swap(
     session: &JobSession,
+    job: &Job,
     version: &Version,
     table: &CleanTable,
     limit: Duration,
@@ -95,7 +96,7 @@ pub async fn swap(
     let start = Instant::now();
     let mut is_said = false;
     loop {
-        match session.transaction(SWAP, attempt(session, version, from, &target)).await {
+        match session.transaction(SWAP, attempt(session, job, version, (from, &target))).await {
             Err(Cause::Postgres(error)) if error.sqlstate() == Some(NOT_FREE) => {
                 if start.elapsed() >= limit {
                     return Err(Cause::Refused {
@@ -122,9 +123,9 @@ pub async fn swap(
 
 async fn attempt(
     session: &JobSession,
+    job: &Job,
     version: &Version,
-    from: &TableName,
-    target: &TableName,
+    (from, target): (&TableName, &TableName),
 ) -> Result<Option<Swapped>, Cause> {
     run(session, sql::TRANSFORM_LOCK_VERSION, from, &[]).await?;
     let there = look::relation(session, target).await?.is_some();
@@ -137,7 +138,7 @@ async fn attempt(
         return Ok(None);
     }
     match &old {
-        Some(old) => replace(session, from, target, old).await?,
+        Some(old) => replace(session, job, (from, target), old).await?,
         None => rename(session, from, &target.table).await?,
     }
     fault::point!("transform.swapping");
@@ -148,11 +149,16 @@ async fn attempt(
 ///
 /// # Errors
 /// The reason why a version could not be put in place.
-pub async fn rehearse(session: &JobSession, from: &TableName, target: &TableName) -> Result<bool, Cause> {
+pub async fn rehearse(
+    session: &JobSession,
+    job: &Job,
+    from: &TableName,
+    target: &TableName,
+) -> Result<bool, Cause> {
     let tried = async {
         run(session, sql::TRANSFORM_LOCK_VERSION, from, &[]).await?;
         run(session, sql::TRANSFORM_LOCK_TABLE, target, &[]).await?;
-        replace(session, from, target, &numbered_name(target, Uuid::now_v7())).await
+        replace(session, job, (from, target), &numbered_name(target, Uuid::now_v7())).await
     };
     match tried.await {
         Err(Cause::Postgres(error)) if error.sqlstate() == Some(NOT_FREE) => Ok(false),
@@ -162,9 +168,14 @@ pub async fn rehearse(session: &JobSession, from: &TableName, target: &TableName
 
 /// Renames the old table, which gets the name `old`, and the new one. Both are locked: so are the views that read the old one
 /// against everybody who would change them, because that takes a lock on the table as well.
-async fn replace(session: &JobSession, from: &TableName, target: &TableName, old: &str) -> Result<(), Cause> {
+async fn replace(
+    session: &JobSession,
+    job: &Job,
+    (from, target): (&TableName, &TableName),
+    old: &str,
+) -> Result<(), Cause> {
     // Somebody may have made one since the plan.
-    obstacles::refuse_to_swap(session, target, from).await?;
+    obstacles::refuse_to_swap(session, job, target, from).await?;
     let views = views(session, target).await?;
     let grants = grants(session, target).await?;
     let columns: Vec<String> =

@@ -169,8 +169,8 @@ async fn make_and_look(
     let columns = look::columns(session, version).await?;
     let Some(target) = replaced else { return Ok((columns, true)) };
     // Before the table must be free.
-    obstacles::refuse_to_swap(session, target, version).await?;
-    Ok((columns, swap::rehearse(session, version, target).await?))
+    obstacles::refuse_to_swap(session, job, target, version).await?;
+    Ok((columns, swap::rehearse(session, job, version, target).await?))
 }
 
 /// Creates the table of a version; must be called inside a transaction.

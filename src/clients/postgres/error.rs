@@ -160,7 +160,10 @@ impl From<&DbError> for ServerError {
         Self {
             code: error.code().code().to_owned(),
             severity: error.severity().to_owned(),
-            message: without_values(error.code().code(), error.message()),
+            message: match error.detail().filter(|_| error.code().code() == DEPENDED_ON) {
+                Some(detail) => format!("{}: {}", error.message(), detail.replace('\n', "; ")),
+                None => without_values(error.code().code(), error.message()),
+            },
             schema: owned(error.schema()),
             table: owned(error.table()),
             column: owned(error.column()),
@@ -239,6 +242,9 @@ fn sort(code: &SqlState) -> fn(FailedOperation) -> PgError {
         _ => PgError::Other,
     }
 }
+
+/// The SQLSTATE of a drop of what something else depends on. Its detail names that, and no values.
+const DEPENDED_ON: &str = "2BP01";
 
 /// The server's message about a language that somebody has dropped.
 const PLPGSQL: &str = "language \"plpgsql\" does not exist";
@@ -329,6 +335,10 @@ impl PgError {
             Self::Pooled(_) => {
                 "connect to the server itself, at its own port (not the pooler's), or to a pool with pool_mode = session \
                  and room for six sessions of ours"
+            }
+            // The server advises CASCADE, which drops what somebody else has made.
+            Self::Other(_) if self.sqlstate() == Some(DEPENDED_ON) => {
+                "change or drop what depends on it (a column goes with its values), then run the same command again"
             }
             Self::Other(f) => return f.server()?.hint.clone(),
         };

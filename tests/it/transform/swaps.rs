@@ -44,7 +44,7 @@ async fn a_session_that_reads_the_version_keeps_nobody_from_the_table() {
 }
 
 /// What makes something that a swap would leave on the old table, what removes it, and how it is called.
-const LEFT_BEHIND: [(&str, &str, &str); 7] = [
+const LEFT_BEHIND: [(&str, &str, &str); 10] = [
     ("create publication p for table companies_clean", "drop publication p", "publication p"),
     (
         "create materialized view m as select count(*) from companies_clean",
@@ -73,6 +73,17 @@ const LEFT_BEHIND: [(&str, &str, &str); 7] = [
         "drop table child",
         "foreign key child_id_fkey of public.child",
     ),
+    (
+        "create table audit (before companies_clean)",
+        "drop table audit",
+        "row type in column before of table public.audit",
+    ),
+    (
+        "create type pair as (rows companies_clean[])",
+        "drop type pair",
+        "row type in column rows of composite type public.pair",
+    ),
+    ("create domain old_row as companies_clean", "drop domain old_row", "row type in type public.old_row"),
 ];
 
 #[tokio::test]
@@ -94,6 +105,21 @@ async fn what_would_stay_on_the_old_table_is_refused_by_the_plan_and_by_the_swap
     }
     world.expect(0, &["work"]);
     assert_eq!(world.one(VERSION).await, "2");
+}
+
+#[tokio::test]
+async fn a_table_that_something_depends_on_is_not_dropped_and_cascade_is_not_advised() {
+    let world = swapped("transform_depended_on").await;
+    // A view whose column is a whole row is made again over the new table.
+    world.run("create view whole as select c, c.id from companies_clean as c").await;
+    world.expect(0, &["work"]);
+    assert_eq!(world.one("select min((c).version) from whole").await, "2");
+    let old = world.one("select old_table from etl.transform_versions where state = 'swapped'").await;
+    world.run(&format!("create table audit (before {old}); insert into audit values (null)")).await;
+    let said = world.expect(1, &["drop"]);
+    assert!(said.contains("column before of table public.audit") && !said.contains("CASCADE"), "{said}");
+    world.run("alter table audit alter column before type jsonb using to_jsonb(before)").await;
+    assert!(world.expect(0, &["drop"]).contains(&old));
 }
 
 #[tokio::test]
