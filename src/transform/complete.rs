@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 
+use uuid::Uuid;
+
 use super::claim::{Open, WorkerId};
 use super::finish::{self, CleanTable};
 use super::groups::{Group, Partition};
@@ -37,6 +39,39 @@ struct Differing {
     new: Vec<Partition>,
     /// The first unused partition number.
     next: i32,
+}
+
+impl Differing {
+    fn partitions(&self) -> usize {
+        self.known.len() + self.new.len()
+    }
+
+    fn words(&self, job: &Job) -> String {
+        let known = self.known.iter().map(|(_, _, key)| key);
+        let example = known.chain(self.new.iter().map(|new| &new.key)).next();
+        let example = shown_key(example.and_then(|key| key.as_deref()));
+        format!(
+            "{} of {} changed since the table was read ({example}, for one)",
+            counted(self.partitions() as u64, "partition"),
+            job.source.table
+        )
+    }
+}
+
+/// In words, what has changed in the source since the version in place was made; `None`: nothing.
+pub async fn source_changed(
+    session: &JobSession,
+    job: &Job,
+    version: &Version,
+) -> Result<Option<String>, Cause> {
+    let raw = RawTable::look(session, job, &job.source.table).await?;
+    // The same counters mean the same rows, which need not be counted. Those of a view say nothing.
+    if raw.is_table() && version.planned("changes").as_i64() == Some(plan::changes(session, &raw).await?) {
+        return Ok(None);
+    }
+    let nobody = WorkerId { worker: Uuid::nil(), version: version.version_id };
+    let differing = differing(session, &nobody, job, &raw, version).await?;
+    Ok(differing.map(|differing| differing.words(job)))
 }
 
 /// Completes a version whose groups are all done. The first session holds the job's lock throughout; `other` runs the swap in a
@@ -180,16 +215,9 @@ async fn changed(
     job: &Job,
     differing: &Differing,
 ) -> Result<Completed, Cause> {
-    let partitions = differing.known.len() + differing.new.len();
+    let partitions = differing.partitions();
     if job.source.changed.is_none() {
-        let known = differing.known.iter().map(|(_, _, key)| key);
-        let example = known.chain(differing.new.iter().map(|new| &new.key)).next();
-        let example = shown_key(example.and_then(|key| key.as_deref()));
-        let words = format!(
-            "{} of {} changed since the table was read ({example}, for one)",
-            counted(partitions as u64, "partition"),
-            job.source.table
-        );
+        let words = differing.words(job);
         session.execute("note the change", sql::TRANSFORM_CHANGED, &[&worker.version, &words]).await?;
         return Ok(Completed::Changed { words });
     }

@@ -16,11 +16,12 @@ use crate::run::server::Server;
 use crate::system::workspace::Workspace;
 use crate::transform::buckets::remove_left;
 use crate::transform::clean::pandas_major;
+use crate::transform::complete::source_changed;
 use crate::transform::job::{CleanWith, Job};
 use crate::transform::plan::{self, PlanOptions};
 use crate::transform::session::JobSession;
 use crate::transform::status::{newest, remove, retry, set_state};
-use crate::transform::versions::{Again, short};
+use crate::transform::versions::{Again, Version, anew_command, short};
 use crate::words::counted;
 
 /// Runs a subcommand.
@@ -116,10 +117,26 @@ async fn plan(config: &TransformConfig, job: &Job, server: &Server) -> Result<Ex
     }
     let (version, is_new) = plan::ensure(&session, job, &options).await?;
     say(&show::plan(job, &version, is_new));
+    say_if_changed(&session, job, &version).await;
     if let Err(error) = remove_left(&session, &job.name, &config.buckets.s3, false).await {
         tracing::warn!("buckets of older versions are left in the store: {error}; the next plan tries again");
     }
     Ok(Exit::Done)
+}
+
+/// Says so if the source has changed since the version in place was made: nothing reads it again by itself.
+async fn say_if_changed(session: &JobSession, job: &Job, version: &Version) {
+    if version.is_open() {
+        return;
+    }
+    match source_changed(session, job, version).await {
+        Ok(None) => {}
+        Ok(Some(words)) => {
+            let command = anew_command(job, version.is_in_place);
+            say(&format!("  {words}, and nothing is read again: {command} reads it\n"));
+        }
+        Err(error) => tracing::warn!("whether {} has changed since is not known: {error}", job.source.table),
+    }
 }
 
 /// A person's request for a job.

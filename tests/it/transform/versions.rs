@@ -136,6 +136,52 @@ async fn a_plan_is_made_anew_while_nobody_has_begun() {
 }
 
 #[tokio::test]
+async fn a_source_that_has_changed_since_is_told_with_the_command_that_reads_it() {
+    let world = World::new("transform_since", 1_000).await;
+    world.expect(0, &["run"]);
+    for words in ["plan", "run"] {
+        assert!(!world.expect(0, &[words]).contains("changed since"), "{words}");
+    }
+    // A row that is put back with its old values is another row.
+    world.run("update companies_raw set name = 'later' where id = 77; select pg_sleep(1.2); select 1").await;
+    for words in ["plan", "run"] {
+        let said = world.expect(0, &[words]);
+        assert!(
+            said.contains("1 partition of public.companies_raw changed since the table was read"),
+            "{said}"
+        );
+        assert!(said.contains("--anew reads it"), "{said}");
+    }
+    world.expect(0, &["run", "--anew"]);
+    assert!(!world.expect(0, &["run"]).contains("changed since"));
+    world.assert_whole().await;
+    // A source that was made anew has other rows, even if their values are the same.
+    world
+        .run("alter table companies_raw rename to moved; create table companies_raw as select * from moved")
+        .await;
+    assert!(world.expect(0, &["run"]).contains("changed since the table was read"));
+}
+
+#[tokio::test]
+async fn a_file_of_data_is_part_of_the_version_and_is_found_from_everywhere() {
+    let world = World::new("transform_files", 500).await;
+    world.edit("clean.duckdb.sql", "1 as version", "(select version from read_csv('lookup.csv')) as version");
+    world.edit(
+        "job.toml",
+        "sql = \"clean.duckdb.sql\"\n",
+        "sql = \"clean.duckdb.sql\"\nfiles = [\"lookup.csv\"]\n",
+    );
+    let said = world.expect(2, &["run"]);
+    assert!(said.contains("lookup.csv cannot be read"), "{said}");
+    for version in ["1", "2"] {
+        world.put("lookup.csv", &format!("version\n{version}\n"));
+        world.expect(0, &["run", "--workers", "1"]);
+        let versions = world.one("select min(version) || ' ' || max(version) from companies_clean").await;
+        assert_eq!(versions, format!("{version} {version}"));
+    }
+}
+
+#[tokio::test]
 async fn a_version_that_workers_make_is_not_dropped_and_one_without_leaves_nothing() {
     let world = World::new("transform_drop", 3_000).await;
     let hold = world.folder.path().join("hold");
