@@ -102,6 +102,12 @@ pub const WALKING_POINTS: &[&str] = &[
     "walk.joined",
 ];
 
+/// Points that the plan of a transform reaches.
+pub const PLAN_POINTS: &[&str] = &[
+    // The partitions are counted, and nothing is written.
+    "transform.planning",
+];
+
 /// Points that a worker of a transform reaches with each group.
 pub const WORKER_POINTS: &[&str] = &[
     "transform.claimed",
@@ -188,7 +194,8 @@ pub(crate) use armed::{reach, reach_blocking};
 /// Is there a point of this name?
 #[cfg(feature = "failpoints")]
 fn is_known(name: &str) -> bool {
-    let lists = [POINTS, ASKING_POINTS, WALKING_POINTS, WORKER_POINTS, RANGE_POINTS, SITE_POINTS];
+    let lists =
+        [POINTS, ASKING_POINTS, WALKING_POINTS, PLAN_POINTS, WORKER_POINTS, RANGE_POINTS, SITE_POINTS];
     lists.iter().any(|points| points.contains(&name))
 }
 

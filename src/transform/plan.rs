@@ -21,6 +21,7 @@ use super::{sample, target};
 use crate::clients::duckdb::DuckLimits;
 use crate::config::{BucketConfig, TransformConfig};
 use crate::error::Cause;
+use crate::fault;
 use crate::sql;
 use crate::words::count;
 
@@ -140,6 +141,7 @@ async fn plan(session: &JobSession, job: &Job, options: &PlanOptions<'_>) -> Res
     if options.in_place {
         raw.refuse_partial(looking).await?;
     }
+    fault::point!("transform.planning");
     let store = options.buckets.store.as_ref();
     let wanted = store.map(|_| options.buckets.bucket_mib);
     let PackedGroups { groups: mut packed, split, buckets, why_none } =

@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 pub use self::memory::failure;
 pub use self::memory::{Outgrown, WorkerShare, replace};
-pub use self::outage::{OUTAGE, is_outage};
+pub use self::outage::{OUTAGE, is_outage, past_outages};
 use super::buckets;
 use super::claim::{Claim, Heart, WorkerId};
 use super::clean::Cleaning;
@@ -27,7 +27,7 @@ use super::session::JobSession;
 use super::source::RowSource;
 use super::target;
 use super::versions::{self, Version};
-use crate::clients::postgres::{PgError, PgUrl};
+use crate::clients::postgres::PgUrl;
 use crate::config::TransformConfig;
 use crate::error::{Cause, Database, Failure};
 use crate::system::workspace::Workspace;
@@ -96,7 +96,7 @@ pub async fn work(
     worker: Uuid,
     share: &WorkerShare,
 ) -> Result<WorkEnd, Failure> {
-    let mut open = match begin((config, url, job), worker, share).await? {
+    let mut open = match past_outages(async || Worker::open((config, url, job), worker, share).await).await? {
         Ok(open) => open,
         Err(end) => return Ok(end),
     };
@@ -138,30 +138,6 @@ pub async fn work(
                     false => failed(error),
                 });
             }
-        }
-    }
-}
-
-/// Prepares a worker. If the connection is lost meanwhile, it is made again; but a server that could never be reached is not
-/// waited for.
-async fn begin<'w>(
-    of: (&'w TransformConfig, &'w PgUrl, &'w Job),
-    worker: Uuid,
-    share: &'w WorkerShare,
-) -> Result<Result<Worker<'w>, WorkEnd>, Cause> {
-    let start = Instant::now();
-    let mut was_there = false;
-    loop {
-        match Worker::open(of, worker, share).await {
-            Err(Cause::Postgres(error)) if is_outage(&error) && start.elapsed() < OUTAGE => {
-                was_there |= matches!(error, PgError::ConnectionLost(_));
-                if !was_there {
-                    return Err(error.into());
-                }
-                tracing::warn!("the connection was lost, and is made again: {error}");
-                tokio::time::sleep(PAUSE).await;
-            }
-            other => return other,
         }
     }
 }

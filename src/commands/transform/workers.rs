@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use tokio::process::{Child, Command};
 
-use super::{show, work};
+use super::{say_if_changed, show, work};
 use crate::commands::terminal::say;
 use crate::config::TransformConfig;
 use crate::error::{Cause, Database, Exit, Failure};
@@ -19,7 +19,7 @@ use crate::transform::plan::{self, PlanOptions};
 use crate::transform::session::JobSession;
 use crate::transform::status::status;
 use crate::transform::versions::{Version, newest};
-use crate::transform::work::{OUTAGE, WorkEnd, failure, given_up, is_outage};
+use crate::transform::work::{OUTAGE, WorkEnd, failure, given_up, is_outage, past_outages};
 
 /// How often a dead worker is started again; its partitions become poison before that.
 const RESTARTS: usize = 40;
@@ -41,15 +41,18 @@ pub async fn run(
     report: &Report,
 ) -> Result<Exit, Failure> {
     let mut interrupt = Interrupt::listen().map_err(Cause::io("listen for signals"))?;
-    let version = {
+    // A plan that broke has changed nothing, and is begun anew.
+    let version = past_outages(async || {
         let session = JobSession::open_ledger(&server.url, &config.database).await?;
         let looking = JobSession::open(&server.url, &config.database, "transform").await?;
         let workspace = Workspace::create(&config.worker.work_dir)?;
         let options = PlanOptions::new(config, &looking, workspace.path());
         let (version, is_new) = plan::ensure(&session, job, &options).await?;
         say(&show::plan(job, &version, is_new));
-        version
-    };
+        say_if_changed(&session, job, &version).await;
+        Ok(version)
+    })
+    .await?;
     // From here on workers commit partitions, whatever becomes of this process.
     let in_place = version.is_in_place;
     let looking = VersionLook { config, job, server, version: &version, session: None };
@@ -82,7 +85,7 @@ async fn oversee(
             () = interrupt.arrives() => {
                 bar.finish_and_clear();
                 let given_back = stop(&mut workers).await;
-                say(&show::stopped(job, given_back));
+                say(&show::stopped(job, given_back, config.in_place));
                 return Ok(Some(Exit::Interrupted));
             }
         }

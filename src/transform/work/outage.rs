@@ -19,6 +19,27 @@ pub fn is_outage(error: &PgError) -> bool {
     matches!(error, PgError::ConnectionLost(_) | PgError::Unreachable(_) | PgError::TooMany(_))
 }
 
+/// Does something from the beginning again if the connection is lost meanwhile. A server that could never be reached is not
+/// waited for.
+pub async fn past_outages<T>(mut work: impl AsyncFnMut() -> Result<T, Cause>) -> Result<T, Cause> {
+    let mut lost: Option<Instant> = None;
+    loop {
+        match work().await {
+            Err(Cause::Postgres(error)) if is_outage(&error) => {
+                let was_there = matches!(error, PgError::ConnectionLost(_));
+                let is_over = |since: Instant| since.elapsed() >= OUTAGE;
+                if lost.map_or(!was_there, is_over) {
+                    return Err(error.into());
+                }
+                lost.get_or_insert_with(Instant::now);
+                tracing::warn!("the connection was lost, and is made again: {error}");
+                tokio::time::sleep(PAUSE).await;
+            }
+            other => return other,
+        }
+    }
+}
+
 /// Whether the server would refuse any group as it refuses this one, until a person changes something.
 pub(super) fn is_refusal(error: &PgError) -> bool {
     matches!(error, PgError::DiskFull(_) | PgError::ReadOnly(_) | PgError::Rights(_))

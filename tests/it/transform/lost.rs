@@ -133,6 +133,17 @@ async fn all_workers_and_the_command_that_started_them_survive_lost_connections(
 }
 
 #[tokio::test]
+async fn a_plan_whose_connections_are_lost_is_begun_anew() {
+    let world = World::new("transform_plan_outage", 2_000).await;
+    let cut = "select count(pg_terminate_backend(pid)) from pg_stat_activity
+        where datname = current_database() and pid <> pg_backend_pid()";
+    let (code, said) = run_held(&world, "transform.planning", cut).await;
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("the connection was lost, and is made again"), "{said}");
+    world.assert_whole().await;
+}
+
+#[tokio::test]
 async fn the_command_that_started_the_workers_says_that_the_source_changed() {
     let world = World::new("transform_run_changed", 2_000).await;
     let change = "update companies_raw set name = 'later'; select pg_sleep(1.2); select 1";
