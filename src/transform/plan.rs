@@ -76,7 +76,7 @@ pub async fn ensure(
     options: &PlanOptions<'_>,
 ) -> Result<(Version, bool), Cause> {
     // The holder of the lock may be asleep, so the lock is taken only if a plan is needed.
-    if let Some(version) = versions::current(session, job, options.again).await? {
+    if let Some(version) = current(session, job, options).await? {
         return Ok((version, false));
     }
     let lock = versions::lock_name(session, &job.name);
@@ -84,7 +84,7 @@ pub async fn ensure(
     let planned: Result<_, Cause> = session
         .transaction("plan the job", async {
             session.execute("wait for another plan of the job", sql::TRANSFORM_LOCK_JOB, &[&lock]).await?;
-            if let Some(version) = versions::current(session, job, options.again).await? {
+            if let Some(version) = current(session, job, options).await? {
                 return Ok((version, false));
             }
             given_up = versions::newest(session, &job.name).await?.filter(Version::is_open);
@@ -100,6 +100,36 @@ pub async fn ensure(
         versions::drop_table(session, job, &version).await;
     }
     planned
+}
+
+/// # Errors
+/// [`Cause::Refused`] if the version is being made in the other way: in place where the table was to be swapped, or the reverse.
+async fn current(
+    session: &JobSession,
+    job: &Job,
+    options: &PlanOptions<'_>,
+) -> Result<Option<Version>, Cause> {
+    let version = versions::current(session, job, options.again).await?;
+    if let Some(version) = version.as_ref().filter(|version| version.is_open())
+        && version.is_in_place != options.in_place
+    {
+        let (hash, folder) = (versions::short(&version.hash), job.folder.display());
+        let (way, goes_on, anew) = match version.is_in_place {
+            true => ("with --in-place", " --in-place", ""),
+            false => ("without --in-place", "", " --in-place"),
+        };
+        return Err(Cause::Refused {
+            message: format!(
+                "version {hash} of {} was planned {way}, and is made in that way alone",
+                job.name
+            ),
+            hint: Some(format!(
+                "merganser transform work {folder}{goes_on} goes on as planned; merganser transform plan {folder}{anew} --anew \
+                 plans it in the other way"
+            )),
+        });
+    }
+    Ok(version)
 }
 
 /// The options of a plan.

@@ -134,16 +134,17 @@ pub fn end(job: &Job, end: &WorkEnd) -> String {
 }
 
 /// The end of a worker that was told to stop, two lines; were its claims given back?
-pub fn stopped(job: &Job, given_back: bool) -> String {
+pub fn stopped(job: &Job, given_back: bool, in_place: bool) -> String {
     let claims = match given_back {
         true => "those under way are free for other workers",
         false => "those under way are free for other workers when their lease runs out",
     };
     format!(
-        "{}, version {}: the work has stopped; partitions that are done are committed; {claims}.\nNext: merganser transform work {} goes on\n",
+        "{}, version {}: the work has stopped; partitions that are done are committed; {claims}.\nNext: merganser transform work {}{} goes on\n",
         job.name,
         short(&job.hash),
-        job.folder.display()
+        job.folder.display(),
+        if in_place { " --in-place" } else { "" }
     )
 }
 

@@ -42,7 +42,7 @@ pub async fn run(config: &TransformConfig, job: &Job, server: &Server) -> Result
             if !matches!(left, Ok(Ok(()))) {
                 tracing::warn!("its claims could not be given back; they go to others when the lease runs out");
             }
-            say(&show::stopped(job, matches!(left, Ok(Ok(())))));
+            say(&show::stopped(job, matches!(left, Ok(Ok(()))), config.in_place));
             return Ok(Exit::Interrupted);
         }
     };

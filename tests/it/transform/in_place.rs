@@ -48,13 +48,13 @@ async fn what_would_eat_rows_is_refused_by_the_plan_and_by_each_commit() {
     world.expect(0, &["plan", "--in-place"]);
     for (make, drop, words) in EATERS {
         world.run(make).await;
-        let said = world.expect(1, &["work"]);
+        let said = world.expect(1, &["work", "--in-place"]);
         assert!(said.contains(words), "no `{words}` in: {said}");
         assert_eq!(world.one(all).await, before, "{make}");
         assert_eq!(world.status()["partitions"]["poison"], 0, "{make}");
         world.run(drop).await;
     }
-    world.expect(0, &["work"]);
+    world.expect(0, &["work", "--in-place"]);
     assert_eq!(
         world.one("select count(distinct version) || ' ' || min(version) from companies_clean").await,
         "1 2"
@@ -206,4 +206,29 @@ async fn another_job_does_not_delete_what_the_first_wrote_into_its_table() {
     world.edit("job.toml", "key = \"zip_code\"\n", "key = \"zip_code\"\nwhere = \"zip_code like 'x%'\"\n");
     world.expect(0, &["work", "--in-place"]);
     assert_eq!(world.one("select count(*) from companies_clean").await, rows);
+}
+
+#[tokio::test]
+async fn a_version_is_made_in_the_way_in_which_it_was_planned() {
+    let world = in_place("transform_ways").await;
+    world.expect(0, &["plan"]);
+    for command in ["work", "run", "plan"] {
+        let said = world.expect(1, &[command, "--in-place"]);
+        assert!(
+            said.contains("was planned without --in-place") && said.contains(" --in-place --anew"),
+            "{said}"
+        );
+    }
+    world.expect(0, &["plan", "--in-place", "--anew"]);
+    let before = world.one("select 'companies_clean'::regclass::oid").await;
+    for command in ["work", "run"] {
+        let said = world.expect(1, &[command]);
+        assert!(said.contains("was planned with --in-place") && said.contains(" --anew"), "{said}");
+    }
+    assert_eq!(world.one("select max(version) from companies_clean").await, "1");
+    world.expect(0, &["work", "--in-place"]);
+    assert_eq!(world.one("select min(version) from companies_clean").await, "2");
+    assert_eq!(world.one("select 'companies_clean'::regclass::oid").await, before);
+    // What is in place is there in either way.
+    world.expect(0, &["work"]);
 }
