@@ -500,6 +500,7 @@ pub const BUCKETS_FILE: &str = part(file::TRANSFORM_BUCKETING, "file");
 pub const BUCKETS_WHOLE: &str = part(file::TRANSFORM_BUCKETING, "whole");
 pub const BUCKETS_COUNTED: &str = part(file::TRANSFORM_BUCKETING, "counted");
 pub const BUCKETS_PARTITIONS: &str = part(file::TRANSFORM_BUCKETING, "partitions");
+pub const TRANSFORM_PLACES: &str = part(file::TRANSFORM_CLEANING, "places");
 pub const TRANSFORM_RAW: &str = part(file::TRANSFORM_CLEANING, "raw");
 pub const TRANSFORM_CLEANED: &str = part(file::TRANSFORM_CLEANING, "cleaned");
 pub const TRANSFORM_CLEAN: &str = part(file::TRANSFORM_CLEANING, "clean");

@@ -2,6 +2,12 @@
 -- Engine:  DuckDB
 -- By hand: sed -n '/^-- part: NAME /,/^-- part:/p' sql/transform/clean.duckdb.sql
 
+-- part: places  (script)
+-- Purpose: find files that the job's query names in the job's folder, whatever the current directory is.
+-- Inputs:  :'folder'.
+-- Outputs: the setting.
+set file_search_path = :'folder';
+
 -- part: raw  (script)
 -- Purpose: create an empty table for raw rows.
 -- Inputs:  :raw_columns, names and types.

@@ -1,5 +1,6 @@
 //! A job as described by its folder: `job.toml`, the cleaning, and the script that creates the clean table.
 
+mod files;
 mod hash;
 
 use std::fs;
@@ -69,6 +70,8 @@ pub struct JobCleaning {
     pub grouped: bool,
     /// Whether each row is cleaned by itself, so that a giant partition may be split.
     pub row_wise: bool,
+    /// Files of data that the cleaning reads.
+    pub files: Vec<String>,
 }
 
 /// A cleaning.
@@ -158,7 +161,7 @@ impl Job {
 
 const SOURCE_FIELDS: &[&str] = &["table", "columns", "where", "key", "group_rows", "changed"];
 const TARGET_FIELDS: &[&str] = &["table", "create", "key"];
-const CLEAN_FIELDS: &[&str] = &["sql", "python", "interpreter", "grouped", "row_wise"];
+const CLEAN_FIELDS: &[&str] = &["sql", "python", "interpreter", "grouped", "row_wise", "files"];
 const TEST_FIELDS: &[&str] = &["source", "truth", "key"];
 
 fn source(mut fields: TomlFields, schema: &str) -> Result<JobSource, Cause> {
@@ -235,7 +238,11 @@ fn clean(mut fields: TomlFields, folder: &Path) -> Result<JobCleaning, Cause> {
             "{JOB_FILE}: [clean] grouped is for sql: a function in Python gets one whole partition at a time"
         )));
     }
-    Ok(JobCleaning { with, grouped: grouped.unwrap_or(is_sql), row_wise: row_wise.unwrap_or(false) })
+    let files = fields.optional_texts("files")?.unwrap_or_default();
+    if is_sql {
+        files::refuse_namesakes(&files, folder)?;
+    }
+    Ok(JobCleaning { with, grouped: grouped.unwrap_or(is_sql), row_wise: row_wise.unwrap_or(false), files })
 }
 
 fn python_place(place: &str, interpreter: Option<String>, folder: &Path) -> Result<CleanWith, Cause> {

@@ -52,7 +52,9 @@ impl Cleaning {
     ) -> Result<Self, CleaningError> {
         let (raw, target) = (&schema(raw), &schema(target));
         match &job.clean.with {
-            CleanWith::Sql { query, .. } => SqlCleaning::open(folder, limits, query, raw).map(Self::Sql),
+            CleanWith::Sql { query, .. } => {
+                SqlCleaning::open((&job.folder, folder), limits, query, raw).map(Self::Sql)
+            }
             CleanWith::Python { file, function, interpreter } => {
                 let place = (job.folder.as_path(), file.as_str(), function.as_str());
                 let memory_bytes = limits.memory_mib << 20;

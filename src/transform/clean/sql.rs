@@ -19,14 +19,16 @@ pub struct SqlCleaning {
 
 impl SqlCleaning {
     /// Opens DuckDB, which spills to `folder`, and tries the query on no rows, which finds errors of syntax and of names.
-    /// `schema` is that of the raw rows.
+    /// `job` is the job's folder, for files that the query names; `schema` is that of the raw rows.
     pub fn open(
-        folder: &Path,
+        (job, folder): (&Path, &Path),
         limits: DuckLimits,
         query: &str,
         schema: &SchemaRef,
     ) -> Result<Self, CleaningError> {
         let staging = Staging::create(folder, limits)?;
+        let places = sql::render(sql::TRANSFORM_PLACES, &[("folder", &job.to_string_lossy())]);
+        staging.run("look into the job's folder", &places)?;
         let column = |field: &std::sync::Arc<arrow::datatypes::Field>| {
             format!("{} {}", sql::identifier(field.name()), duck_type(field.data_type()))
         };
@@ -116,7 +118,8 @@ mod tests {
     fn rows_are_cleaned_again_and_again() {
         let folder = tempfile::tempdir().unwrap();
         let query = "select zip, sum(n) as n from raw group by zip -- the sum\n;\n-- of numbers\n";
-        let mut cleaning = SqlCleaning::open(folder.path(), LIMITS, query, &schema()).unwrap();
+        let mut cleaning =
+            SqlCleaning::open((folder.path(), folder.path()), LIMITS, query, &schema()).unwrap();
         for _ in 0..3 {
             assert_eq!(cleaned(&mut cleaning, &[rows(&[Some("a"), None, Some("a")]), rows(&[])]).unwrap(), 2);
         }
@@ -127,7 +130,7 @@ mod tests {
     #[test]
     fn an_error_is_found_before_any_row_and_does_not_stop_the_next() {
         let folder = tempfile::tempdir().unwrap();
-        let open = |query| SqlCleaning::open(folder.path(), LIMITS, query, &schema());
+        let open = |query| SqlCleaning::open((folder.path(), folder.path()), LIMITS, query, &schema());
         let words = |query| open(query).err().map(|error| error.to_string()).unwrap_or_default();
         assert!(words("selec * from raw").contains("syntax error"), "{}", words("selec * from raw"));
         assert!(words("select nmae from raw").contains("nmae"));

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
-use super::{CleanWith, Job, Truth};
+use super::{CleanWith, JOB_FILE, Job, Truth};
 use crate::error::Cause;
 use crate::words::{hex, sha256};
 
@@ -34,6 +34,14 @@ pub(super) fn of(job: &Job, text: &str, default_schema: &str) -> Result<String, 
                 add(&name, &read(&path)?);
             }
         }
+    }
+    for file in &job.clean.files {
+        let path = job.folder.join(file);
+        let bytes = fs::read(&path).map_err(|error| Cause::Usage {
+            message: format!("{JOB_FILE}: [clean] files: {} cannot be read: {error}", path.display()),
+            hint: Some("name the files of data that the cleaning reads, relative to the job's folder".into()),
+        })?;
+        add(file, &bytes);
     }
     if let Some(Truth::Csv(path)) = job.test.as_ref().map(|test| &test.truth) {
         // The test reports a missing file.
