@@ -116,7 +116,10 @@ class ArrivedJson:
 
     def text_of(self, value, name, row):
         try:
-            key = json.dumps(value, default=str, allow_nan=False)
+            key = json.dumps(value, default=str)
+            if key not in self.texts:
+                # A number that is too large for a float arrives as infinity, which goes back as the text that it was.
+                json.dumps(value, default=str, allow_nan=False)
         except (TypeError, ValueError) as error:
             raise Refused(f"{name} of row {row} cannot be JSON: {error}") from None
         if key in self.texts:
@@ -154,26 +157,44 @@ def frame_of(table, types, arrived):
     import pandas
     import pyarrow
 
+    def series_of(column, kind):
+        if kind in BITS:
+            column = column.cast(pyarrow.int64())
+            return column.to_pandas(types_mapper={pyarrow.int64(): pandas.Int64Dtype()}.get if column.null_count else None)
+        if kind == "numeric":
+            values = [None if value is None else decimal.Decimal(str(value)) for value in column.to_pylist()]
+            return pandas.Series(values, dtype=object)
+        if kind in ("json", "jsonb"):
+            values = [None if value is None else arrived.objects(value) for value in column.to_pylist()]
+            return pandas.Series(values, dtype=object)
+        if kind == "timestamp with time zone":
+            return column.cast(pyarrow.timestamp("us", "UTC")).to_pandas()
+        if kind == "timestamp without time zone":
+            return column.cast(pyarrow.timestamp("us")).to_pandas()
+        return column.to_pandas()
+
     frame = pandas.DataFrame(index=pandas.RangeIndex(table.num_rows))
     columns = {}
     for name, column in zip(table.column_names, table.columns):
-        kind = types[name]
-        if kind in BITS:
-            column = column.cast(pyarrow.int64())
-            columns[name] = column.to_pandas(types_mapper={pyarrow.int64(): pandas.Int64Dtype()}.get if column.null_count else None)
-        elif kind == "numeric":
-            values = [None if value is None else decimal.Decimal(str(value)) for value in column.to_pylist()]
-            columns[name] = pandas.Series(values, dtype=object)
-        elif kind in ("json", "jsonb"):
-            values = [None if value is None else arrived.objects(value) for value in column.to_pylist()]
-            columns[name] = pandas.Series(values, dtype=object)
-        elif kind == "timestamp with time zone":
-            columns[name] = column.cast(pyarrow.timestamp("us", "UTC")).to_pandas()
-        elif kind == "timestamp without time zone":
-            columns[name] = column.cast(pyarrow.timestamp("us")).to_pandas()
-        else:
-            columns[name] = column.to_pandas()
+        try:
+            columns[name] = series_of(column, types[name])
+        except (ValueError, OverflowError) as error:
+            row = unfit_row(column, lambda part: series_of(part, types[name]))
+            raise Refused(f"{name} of row {row} has no value in Python ({types[name]}): {error}") from None
     return pandas.DataFrame(columns, index=frame.index, columns=table.column_names)
+
+
+def unfit_row(column, convert):
+    """The first row whose value Python does not have: an infinite date, for example, or the time 24:00."""
+    first, rows = 0, len(column)
+    while rows > 1:
+        half = rows // 2
+        try:
+            convert(column.slice(first, half))
+            first, rows = first + half, rows - half
+        except (ValueError, OverflowError):
+            rows = half
+    return first
 
 
 # --- from the function to Arrow ---------------------------------------------------------------------
