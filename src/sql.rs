@@ -471,6 +471,7 @@ pub const TRANSFORM_VIEWS: &str = part(file::TRANSFORM_SWAPPING, "views");
 pub const TRANSFORM_CARRIED: &str = part(file::TRANSFORM_SWAPPING, "carried");
 pub const TRANSFORM_LOCK_VERSION: &str = part(file::TRANSFORM_SWAPPING, "lock_version");
 pub const TRANSFORM_LOCK_TABLE: &str = part(file::TRANSFORM_SWAPPING, "lock_table");
+pub const TRANSFORM_HOLDERS: &str = part(file::TRANSFORM_SWAPPING, "holders");
 pub const TRANSFORM_RENAME: &str = part(file::TRANSFORM_SWAPPING, "rename");
 pub const TRANSFORM_DROP_VIEW: &str = part(file::TRANSFORM_SWAPPING, "drop_view");
 pub const TRANSFORM_COMMENT_VIEW: &str = part(file::TRANSFORM_SWAPPING, "comment_view");

@@ -79,19 +79,19 @@ order by namespace.nspname, class.relname;
 
 -- part: carried  (statement, inside the transaction)
 -- Purpose: list what the table in place has and the script did not say for the new one: comments of the table and its columns,
---          and storage parameters.
+--          storage parameters, statistics targets, and a replica identity that is no index.
 -- Inputs:  $1 schema, $2 table, $3 the new table, which has this name only until it is in place.
 -- Outputs: a row each: column_name (null: the table), the statement for the new table when it is in place.
 with relation as (
-    select class.oid, class.relname, class.reloptions
+    select class.oid, class.relname, class.reloptions, class.relreplident
     from pg_class as class join pg_namespace as namespace on namespace.oid = class.relnamespace
     where namespace.nspname = $1
 ),
 there as (
-    select oid, reloptions from relation where relname = $2
+    select oid, reloptions, relreplident from relation where relname = $2
 ),
 coming as (
-    select oid, reloptions from relation where relname = $3
+    select oid, reloptions, relreplident from relation where relname = $3
 ),
 comments as (
     select attribute.attname::text as column_name, description.description
@@ -123,6 +123,20 @@ from there cross join pg_options_to_table(there.reloptions) as parameter
 where not exists (
     select from coming cross join pg_options_to_table(coming.reloptions) as own where own.option_name = parameter.option_name
 )
+union all
+select null, format('alter table %I.%I replica identity %s', $1::text, $2::text, case there.relreplident when 'f' then 'full' else 'nothing' end)
+from there join coming on coming.relreplident = 'd'
+where there.relreplident in ('f', 'n')
+union all
+select
+    attribute.attname::text,
+    format('alter table %I.%I alter column %I set statistics %s', $1::text, $2::text, attribute.attname, attribute.attstattarget)
+from there join pg_attribute as attribute on attribute.attrelid = there.oid and attribute.attnum > 0 and not attribute.attisdropped
+where attribute.attstattarget >= 0
+    and not exists (
+        select from coming join pg_attribute as own on own.attrelid = coming.oid and own.attname = attribute.attname
+        where own.attstattarget >= 0
+    )
 order by column_name nulls first, statement;
 
 -- part: lock_version  (script, inside the transaction)
@@ -140,6 +154,20 @@ set local lock_timeout = '10ms';
 -- Inputs:  :"schema", :"table".
 -- Outputs: the lock.
 lock table :"schema".:"table" in access exclusive mode nowait;
+
+-- part: holders  (statement)
+-- Purpose: find sessions with a lock on one of two tables.
+-- Inputs:  $1 schema, $2 and $3 the tables.
+-- Outputs: a row each: a description of the session.
+select distinct
+    'session ' || activity.pid || ' of ' || coalesce(activity.usename, 'somebody')
+        || coalesce(' (' || nullif(activity.application_name, '') || ')', '') as holder
+from pg_class as class
+    join pg_namespace as namespace on namespace.oid = class.relnamespace
+    join pg_locks on pg_locks.relation = class.oid and pg_locks.locktype = 'relation' and pg_locks.granted
+    join pg_stat_activity as activity on activity.pid = pg_locks.pid and activity.datname = current_database()
+where namespace.nspname = $1 and class.relname in ($2, $3) and activity.pid <> pg_backend_pid()
+order by holder;
 
 -- part: rename  (script, inside the transaction)
 -- Purpose: rename a table.
@@ -212,7 +240,7 @@ analyze :"schema".:"table";
 -- Purpose: list the tables of a job's versions that are not in place, because they were replaced or given up.
 -- Inputs:  $1 job; :"ledger".
 -- Outputs: a row for each table that exists: schema, table, version_id, is_old (it was in place once).
-select place.schema_name, place.table_name, place.version_id, place.is_old
+select distinct on (place.table_name, place.schema_name) place.schema_name, place.table_name, place.version_id, place.is_old
 from (
     select target_schema as schema_name, old_table as table_name, version_id, true as is_old
     from :"ledger".transform_versions
@@ -230,7 +258,7 @@ and not exists (
     select from :"ledger".transform_versions as open
     where open.job = $1 and open.state in ('open', 'paused') and open.version_table = place.table_name
 )
-order by place.table_name;
+order by place.table_name, place.schema_name, place.is_old desc;
 
 -- part: drop_table  (script)
 -- Purpose: drop a table that is no longer needed.

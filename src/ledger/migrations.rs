@@ -68,7 +68,7 @@ pub async fn is_usable(connection: &Connection, ledger: &str) -> Result<(), Caus
     let (message, hint) = match version(connection, ledger).await? {
         None => (
             format!("there is no ledger `{ledger}` in this database yet"),
-            "merganser run DATASET makes it; another name: --ledger-schema",
+            "merganser run DATASET makes it, or merganser transform plan JOB; another name: --ledger-schema",
         ),
         Some(version) if version < NEWEST => (
             format!("the ledger `{ledger}` is of version {version}, which is older than this merganser"),

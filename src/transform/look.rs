@@ -250,7 +250,10 @@ fn check_key(key: &PgColumn, is_deterministic: bool, table: &TableName) -> Resul
             "the column {} of {table} {problem}: it cannot be a key, whose values must be equal exactly where their texts are",
             key.name
         ),
-        hint: Some(format!("choose a key of one of these types: {}", KEY_TYPES.join(", "))),
+        hint: Some(match is_deterministic {
+            true => format!("choose a key of one of these types: {}", KEY_TYPES.join(", ")),
+            false => "choose another key, or give the column a deterministic collation".into(),
+        }),
     })
 }
 

@@ -99,14 +99,15 @@ pub async fn swap(
         match session.transaction(SWAP, attempt(session, job, version, (from, &target))).await {
             Err(Cause::Postgres(error)) if error.sqlstate() == Some(NOT_FREE) => {
                 if start.elapsed() >= limit {
+                    let held = holder(session, &target, from).await?;
+                    let held = held.map(|holder| format!(": {holder} holds a lock")).unwrap_or_default();
                     return Err(Cause::Refused {
                         message: format!(
-                            "all partitions are done, but {target} and {from} were not free for a moment within {} s",
+                            "all partitions are done, but {target} and {from} were not free for a moment within {} s{held}",
                             limit.as_secs()
                         ),
                         hint: Some(
-                            "find the session that holds one in pg_locks, then start a worker again without --anew: it only swaps"
-                                .into(),
+                            "when no session holds a lock on one, start a worker again without --anew: it only swaps".into(),
                         ),
                     });
                 }
@@ -119,6 +120,17 @@ pub async fn swap(
             other => return other,
         }
     }
+}
+
+/// A session that holds a lock on one of the tables.
+async fn holder(
+    session: &JobSession,
+    target: &TableName,
+    from: &TableName,
+) -> Result<Option<String>, PgError> {
+    let values: [&(dyn ToSql + Sync); 3] = [&target.schema, &target.table, &from.table];
+    let rows = session.all("look who uses the table", sql::TRANSFORM_HOLDERS, &values).await?;
+    rows.first().map(|row| row.try_get(0)).transpose().map_err(decode)
 }
 
 async fn attempt(

@@ -19,6 +19,9 @@ const LOCK_WAIT: u32 = 5;
 /// The SQLSTATEs of a name that a table, an index or another object has already.
 const TAKEN: [&str; 2] = ["42P07", "42710"];
 
+/// The SQLSTATEs of a type, a function or a table that is not found.
+const NOT_FOUND: [&str; 3] = ["42704", "42883", "42P01"];
+
 /// The script that creates the table of a version.
 pub fn create_script(job: &Job, table: &TableName) -> String {
     job.target
@@ -58,10 +61,14 @@ pub async fn look(
             });
         }
         (Some(relation), _) if !relation.is_owner => {
+            let what = match in_place {
+                true => "replace partitions in it",
+                false => "put another table into its place",
+            };
             return Err(Cause::Refused {
                 message: format!(
-                    "{name} belongs to {}: our role may not put another table into its place",
-                    relation.owner
+                    "{name} belongs to {}, and only a member of that role may {what}: {} is none",
+                    relation.owner, relation.role
                 ),
                 hint: Some(format!(
                     "work as {}, or let it run: alter table {name} owner to {};",
@@ -187,6 +194,14 @@ pub async fn make(session: &JobSession, job: &Job, version: &TableName) -> Resul
             hint: Some(
                 "if it is an index or a constraint, the table in place has it under the same name: leave the name out, and the \
                  server gives each version its own"
+                    .into(),
+            ),
+        },
+        Some(state) if NOT_FOUND.contains(&state) => Cause::Refused {
+            message: error.to_string(),
+            hint: Some(
+                "the script's names are looked up in no schema: write the schema with each, public.NAME, extensions' types \
+                 included"
                     .into(),
             ),
         },

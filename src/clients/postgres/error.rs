@@ -322,6 +322,13 @@ impl PgError {
                 "rows that a policy hides would be missing everywhere: let the user own the tables, or have an \
                  administrator run: alter role … bypassrls"
             }
+            Self::Rights(f)
+                if f.server()
+                    .is_some_and(|server| server.message.starts_with("permission denied for database")) =>
+            {
+                "have the database's owner run: grant connect, create on database … to … (create: for a schema that is not \
+                 there yet)"
+            }
             Self::Rights(_) => "grant the right to the user, or use another user",
             Self::ConnectionLost(_) => "look into the server's log, then run again",
             Self::Timeout(_) => "another session may hold a lock: look into pg_stat_activity, then run again",

@@ -173,6 +173,8 @@ async fn what_the_script_says_wins_and_the_rest_is_carried_over() {
             "create role {role}; create role {role}_2; alter default privileges in schema public grant insert on tables to {role}_2;
             grant select on companies_clean to public;
             alter table companies_clean set (fillfactor = 70, autovacuum_enabled = false);
+            alter table companies_clean replica identity full;
+            alter table companies_clean alter column name set statistics 77, alter column zip set statistics 78;
             comment on table companies_clean is 'old'; comment on column companies_clean.name is 'upper case'"
         ))
         .await;
@@ -182,6 +184,7 @@ async fn what_the_script_says_wins_and_the_rest_is_carried_over() {
         &format!(
             "grant select, insert on :\"schema\".:\"table\" to {role};\n\
              alter table :\"schema\".:\"table\" set (fillfactor = 90);\n\
+             alter table :\"schema\".:\"table\" alter column zip set statistics 90;\n\
              comment on table :\"schema\".:\"table\" is 'new';\ncreate index on"
         ),
     );
@@ -196,5 +199,11 @@ async fn what_the_script_says_wins_and_the_rest_is_carried_over() {
     assert_eq!(world.one(comments).await, "new, upper case");
     let options = "select array(select unnest(reloptions) order by 1) from pg_class where oid = 'companies_clean'::regclass";
     assert_eq!(world.one(options).await, "{autovacuum_enabled=false,fillfactor=90}");
+    let identity = "select relreplident from pg_class where oid = 'companies_clean'::regclass";
+    assert_eq!(world.one(identity).await, "f");
+    let targets =
+        "select string_agg(attname || ' ' || attstattarget, ', ' order by attname) from pg_attribute
+        where attrelid = 'companies_clean'::regclass and attstattarget > 0";
+    assert_eq!(world.one(targets).await, "name 77, zip 90");
     world.run(&format!("drop owned by {role}, {role}_2; drop role {role}, {role}_2")).await;
 }

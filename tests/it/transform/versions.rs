@@ -142,7 +142,6 @@ async fn a_source_that_has_changed_since_is_told_with_the_command_that_reads_it(
     for words in ["plan", "run"] {
         assert!(!world.expect(0, &[words]).contains("changed since"), "{words}");
     }
-    // A row that is put back with its old values is another row.
     world.run("update companies_raw set name = 'later' where id = 77; select pg_sleep(1.2); select 1").await;
     for words in ["plan", "run"] {
         let said = world.expect(0, &[words]);
