@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use arrow::array::{
     Array, ArrayRef, AsArray, BooleanArray, Date32Array, Float64Array, Int64Array, RecordBatch, StringArray,
-    TimestampMicrosecondArray,
+    Time64MicrosecondArray, TimestampMicrosecondArray,
 };
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use merganser::transform::python::{Cleaned, Function, Python, PythonError};
@@ -266,6 +266,23 @@ async fn json_and_arrays_pass_through_unchanged() {
     let close = Rows(vec![("more", "jsonb", whole(&["0.1", "0.10000000000000000001", "0.1"]))]);
     let (error, _) = raised(clean(&close, &[("more", "jsonb")], "def clean(df):\n    return df\n").await);
     assert!(error.contains("more of row 0 has a number with more digits than a float holds"), "{error}");
+
+    // These are infinite as floats.
+    let large = Rows(vec![("more", "jsonb", whole(&["1e400", r#"{"a": -1e999}"#]))]);
+    let made = shown_of(&large, &[("more", "jsonb")], "def clean(df):\n    return df\n").await;
+    assert_eq!(made["more"], [Some("1e400".to_owned()), Some(r#"{"a": -1e999}"#.to_owned())]);
+}
+
+#[tokio::test]
+async fn a_date_or_a_time_that_python_lacks_is_named() {
+    let days: ArrayRef = Arc::new(Date32Array::from(vec![1, i32::MAX, 2]));
+    let times: ArrayRef = Arc::new(Time64MicrosecondArray::from(vec![1, 2, 86_400_000_000]));
+    for (column, row) in [(("day", "date", days), 1), (("at", "time without time zone", times), 2)] {
+        let (name, kind, _) = column;
+        let rows = Rows(vec![column]);
+        let (error, _) = raised(clean(&rows, &[(name, kind)], "def clean(df):\n    return df\n").await);
+        assert!(error.contains(&format!("{name} of row {row} has no value in Python ({kind})")), "{error}");
+    }
 }
 
 async fn shown_of(rows: &Rows, target: &[(&str, &str)], code: &str) -> BTreeMap<String, Vec<Option<String>>> {
