@@ -106,7 +106,8 @@ impl TableChange {
         self.inserted += later.inserted;
         self.replaced += later.replaced;
         self.deleted += later.deleted;
-        self.after = later.after;
+        // A dry run rolls back each batch, so the next one begins with the same rows.
+        self.after += later.after - later.before;
     }
 }
 

@@ -54,13 +54,24 @@ pub struct SelectedFile {
 }
 
 /// The request that a part answers.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AskedFor {
     pub slice: Slice,
     /// The number of records that it must have, if known.
     pub records: Option<u64>,
     /// The part answers a larger request, and holds more records.
     pub holds_more: bool,
+    /// Files of a later turn come in a later batch of the run.
+    pub turn: u32,
+    /// What files of earlier turns tell of, as far as it concerns this part: they are newer.
+    pub newer: Vec<Slice>,
+}
+
+impl SelectedFile {
+    /// Its turn within the run, from 0.
+    fn turn(&self) -> u32 {
+        self.asked.as_ref().map_or(0, |asked| asked.turn)
+    }
 }
 
 /// A posting of a file that is done.
@@ -100,7 +111,7 @@ impl Selected {
     }
 
     /// Splits the files into batches of at most `bytes` (a larger file is a batch of its own). A run
-    /// that must stop at the first failure, or show its whole change, is one batch.
+    /// that must stop at the first failure, or show its whole change, is one batch, but for files whose turn comes later.
     pub fn into_batches(self, bytes: u64, single: bool) -> Vec<Batch> {
         into_batches(self.files, bytes, single)
     }
@@ -112,8 +123,9 @@ pub fn into_batches(files: Vec<SelectedFile>, bytes: u64, single: bool) -> Vec<B
     let mut filled = 0;
     for file in files {
         filled += file.size_bytes;
+        let is_its_turn = |batch: &Batch| batch.files.last().map(SelectedFile::turn) == Some(file.turn());
         match batches.last_mut() {
-            Some(batch) if single || filled <= bytes => batch.files.push(file),
+            Some(batch) if is_its_turn(batch) && (single || filled <= bytes) => batch.files.push(file),
             _ => {
                 filled = file.size_bytes;
                 batches.push(Batch { number: batches.len() as i32 + 1, files: vec![file] });
@@ -275,5 +287,8 @@ mod tests {
         assert_eq!(shape(selected(&[4, 4, 4, 20, 1, 9]).into_batches(10, false)), [2, 1, 1, 2]);
         assert_eq!(shape(selected(&[4, 4, 20]).into_batches(10, true)), [3]);
         assert!(selected(&[]).into_batches(10, false).is_empty());
+        let mut in_turns = selected(&[4, 4, 4]);
+        in_turns.files[2].asked = Some(AskedFor { turn: 1, ..AskedFor::default() });
+        assert_eq!(shape(in_turns.into_batches(20, true)), [2, 1], "also where all else is one batch");
     }
 }

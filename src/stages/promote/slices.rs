@@ -44,6 +44,9 @@ impl Transfer<'_> {
         for file in files {
             // A part that is not an answer covers the whole table.
             let slice = file.asked.as_ref().map(|asked| asked.slice.clone()).unwrap_or_default();
+            // Newer parts of the same run, whether or not they could be read, and however old what they replace is.
+            let told = file.asked.iter().flat_map(|asked| &asked.newer);
+            slices.kept.extend(told.map(|newer| slice.and_all(newer)));
             let order = (file.meaning.order_key.clone(), file.name.clone());
             let is_newer = |origin: &&SliceOrigin| origin.order > order && origin.slice.overlaps(&slice);
             let newer: Vec<_> = match self.processing.overwrite_newer {

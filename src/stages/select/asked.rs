@@ -22,6 +22,7 @@ pub(super) fn only_gathered(gathered: Option<&Gathered>, files: &mut Vec<Selecte
                 slice: planned.slice.clone(),
                 records: Some(planned.records),
                 holds_more: planned.part.as_ref().is_some_and(|part| part.slice != planned.slice),
+                ..AskedFor::default()
             });
             true
         }
@@ -51,7 +52,7 @@ pub(super) async fn only_bulk(context: &RunContext, files: &mut Vec<SelectedFile
     for (content, slice) in (asked.contents)(&asking.want) {
         match newest.remove(content) {
             Some(mut file) => {
-                file.asked = Some(AskedFor { slice, records: None, holds_more: true });
+                file.asked = Some(AskedFor { slice, holds_more: true, ..AskedFor::default() });
                 files.push(file);
             }
             None => missing.push(content),
@@ -93,8 +94,9 @@ async fn admit_undone(context: &RunContext, files: &mut Vec<SelectedFile>) -> Re
     }
 }
 
-/// Adds to the parts of the archive what they were asked for. A part for which that is not recorded is not taken, nor one of
-/// whose records newer ones tell: all of them, or some, and then the next run takes it by itself.
+/// Adds to the parts of the archive what they were asked for. A part for which that is not recorded is not taken, nor one that
+/// a newer one covers. One that newer ones cover in part comes after them, in another batch: so at each commit a row has what
+/// it had before, or what the newest part that covers it says.
 pub(super) async fn say_what_was_asked(
     context: &RunContext,
     files: &mut Vec<SelectedFile>,
@@ -102,24 +104,27 @@ pub(super) async fn say_what_was_asked(
     let names: Vec<_> = files.iter().map(|file| file.name.clone()).collect();
     let known = gather::asked_for(context, &names).await?;
     let mut known: HashMap<_, _> = known.into_iter().map(|part| (part.name.clone(), part)).collect();
-    let mut newer: Vec<Slice> = Vec::new();
-    let (mut unknown, mut covered, mut in_part) = (Vec::new(), Vec::new(), Vec::new());
+    let mut newer: Vec<(Slice, u32)> = Vec::new();
+    let (mut unknown, mut covered) = (Vec::new(), Vec::new());
     // The newest first: they are sorted by age.
     for file in files.iter_mut().rev() {
         let Some(part) = known.remove(&file.name) else {
             unknown.push(file.name.clone());
             continue;
         };
-        if newer.iter().any(|slice| part.slice.is_within(slice)) {
+        if newer.iter().any(|(slice, _)| part.slice.is_within(slice)) {
             covered.push(file.name.clone());
-        } else if newer.iter().any(|slice| slice.overlaps(&part.slice)) {
-            in_part.push(file.name.clone());
-        } else {
-            newer.push(part.slice.clone());
-            file.asked = Some(AskedFor { slice: part.slice, records: Some(part.records), holds_more: false });
+            continue;
         }
+        let over = || newer.iter().filter(|(slice, _)| slice.overlaps(&part.slice));
+        let turn = over().map(|(_, turn)| turn + 1).max().unwrap_or(0);
+        let told = over().map(|(slice, _)| slice.clone()).collect();
+        newer.push((part.slice.clone(), turn));
+        let (slice, records) = (part.slice, Some(part.records));
+        file.asked = Some(AskedFor { slice, records, holds_more: false, turn, newer: told });
     }
     files.retain(|file| file.asked.is_some());
+    files.sort_by_key(SelectedFile::turn);
     let run_id = &context.run_id;
     if !covered.is_empty() {
         tracing::info!(run_id = %run_id, "not taken, because newer parts cover them: {}", shorten(&covered));
@@ -130,13 +135,23 @@ pub(super) async fn say_what_was_asked(
             "not taken, because it is not known which request they answer: {}", shorten(&unknown)
         );
     }
-    if !in_part.is_empty() {
-        tracing::warn!(
-            run_id = %run_id,
-            "not taken yet, because newer parts cover some of their records: {}; the same command without --force \
-             takes the rest of them, once this run has ended",
-            shorten(&in_part)
-        );
+    match files.last().map_or(0, SelectedFile::turn) {
+        0 => Ok(()),
+        turns => in_turns(context, turns + 1),
     }
+}
+
+/// Says that files come in several batches; refuses it where only one batch keeps what was promised.
+fn in_turns(context: &RunContext, batches: u32) -> Result<(), Cause> {
+    let what = format!("some of these files tell of the same records, so they come in {batches} batches");
+    let (fail_fast, golden) = (context.processing.fail_fast, context.processing.golden.is_some());
+    let option = if fail_fast { "--fail-fast" } else { "--golden" };
+    if (fail_fast || golden) && !context.target.dry_run {
+        return Err(Cause::Refused {
+            message: format!("{what}, and {option} wants one"),
+            hint: Some(format!("leave out {option}, or name fewer files")),
+        });
+    }
+    tracing::info!(run_id = %context.run_id, "{what}, what is newer first");
     Ok(())
 }

@@ -4,6 +4,7 @@ mod bulk;
 mod demo;
 mod golden;
 mod map;
+mod overlaps;
 mod published;
 mod rate;
 mod runs;
