@@ -27,10 +27,11 @@ const LINE: u64 = 2 << 20;
 #[derive(Clone, Debug)]
 pub(super) struct Typed(Vec<(&'static str, String)>);
 
-/// The types of a table's columns: those of the dataset, with as many digits as the numbers have.
+/// The types of a table's columns: those of the dataset, with as many digits as the numbers have. A column with a number that no
+/// decimal type takes is one of texts, so that no other file waits for somebody who corrects the number.
 ///
 /// # Errors
-/// [`Cause::Refused`] if a number has more digits than any type holds, or is not a number.
+/// What the database answers.
 pub(super) async fn typed(
     context: &Context,
     snapshot: &Transaction<'_>,
@@ -49,24 +50,25 @@ pub(super) async fn typed(
             ColumnType::BigInt => format!("{name}::bigint"),
             ColumnType::Boolean => format!("{name}::boolean"),
             ColumnType::Real => format!("{name}::real"),
-            ColumnType::Numeric => {
-                let (digits, scale) = digits(context, snapshot, watch, table, column).await?;
-                format!("{name}::decimal({digits}, {scale})")
-            }
+            ColumnType::Numeric => match digits(context, snapshot, watch, table, column).await? {
+                Some((digits, scale)) => format!("{name}::decimal({digits}, {scale})"),
+                None => name,
+            },
         };
         typed.push((column.name, expression));
     }
     Ok(Typed(typed))
 }
 
-/// How many digits the numbers of a column have, and how many of them are behind the decimal point.
+/// How many digits the numbers of a column have, and how many of them are behind the decimal point; `None`, with a warning: no
+/// decimal type takes all of them.
 async fn digits(
     context: &Context,
     snapshot: &Transaction<'_>,
     watch: &Watch,
     table: &PublishedTable,
     column: &Column,
-) -> Result<(i32, i32), Cause> {
+) -> Result<Option<(i32, i32)>, Cause> {
     let operation = format!("look at the numbers of {}", table.table);
     let schema = context.target.database.schema.as_str();
     let variables = [("schema", schema), ("table", table.table), ("column", column.name)];
@@ -79,15 +81,15 @@ async fn digits(
             true => "infinite numbers or NaN".to_owned(),
             false => format!("numbers of {} digits, {scale} of them behind the point", whole + scale),
         };
-        return Err(Cause::Refused {
-            message: format!(
-                "{}.{} holds {why}: no decimal type of Parquet takes them",
-                table.table, column.name
-            ),
-            hint: Some("leave parquet out of --publish (MERGANSER_PUBLISH), or correct the numbers".into()),
-        });
+        tracing::warn!(
+            run_id = %context.run_id,
+            "{}.{} holds {why}: no decimal type of Parquet takes them, so the column is published as text in Parquet \
+             until they are put right",
+            table.table, column.name
+        );
+        return Ok(None);
     }
-    Ok((if whole + scale > SMALL { DIGITS } else { SMALL }, scale))
+    Ok(Some((if whole + scale > SMALL { DIGITS } else { SMALL }, scale)))
 }
 
 /// The folder in which Parquet is made; removed when this is dropped.
