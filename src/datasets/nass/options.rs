@@ -148,6 +148,10 @@ impl NassOptions {
         }
     }
 
+    fn is_other_service(&self) -> bool {
+        self.nass_api_url.as_ref().is_some_and(|url| url.trim().trim_end_matches('/') != API)
+    }
+
     /// The folder of the bulk files, if the run may take them.
     fn bulk_url(&self) -> Result<Option<String>, String> {
         let via = self.via()?;
@@ -160,7 +164,12 @@ impl NassOptions {
             _ if via == "api" => Ok(None),
             Some(url) => Ok(Some(url.to_owned())),
             // The files of NASS say nothing about the records of another service.
-            None if via == "auto" && self.nass_api_url.is_some() => Ok(None),
+            None if self.is_other_service() && via == "auto" => Ok(None),
+            None if self.is_other_service() => Err(
+                "--via bulk with another --api-url (MERGANSER_NASS_API_URL): whose bulk files these are is not known; \
+                 name their folder with --bulk-url"
+                    .into(),
+            ),
             None => Ok(Some(BULK.to_owned())),
         }
     }

@@ -56,6 +56,8 @@ fn bulk_files_are_taken_instead_or_where_much_is_asked() {
     assert_eq!(of("api", Some("dir:/in"), None), Ok(FilesInstead::Never));
     assert_eq!(of("bulk", Some(" dir:/in "), None), Ok(FilesInstead::Always(dir())));
     assert_eq!(of("bulk", None, None), Ok(FilesInstead::Always(BULK.into())));
+    assert_eq!(of("bulk", None, Some(API)), Ok(FilesInstead::Always(BULK.into())));
+    assert!(of("bulk", None, Some("http://127.0.0.1:1")).unwrap_err().contains("--bulk-url"));
     assert!(of("ftp", None, None).is_err() && of("bulk", Some("ftp://x"), None).is_err());
 }
 

@@ -301,6 +301,16 @@ async fn a_value_that_no_bulk_file_has_is_refused_with_what_is_near() {
         assert!(ran.stderr.contains(words) && ran.stderr.contains("unchanged"), "{}", ran.stderr);
         assert_eq!(world.pipeline.one(rows).await, before);
     }
+    // It is in another sector, which was not read.
+    let bulk = ["--via", "bulk", "--bulk-url", url.as_str(), "--filter", CROPS];
+    let ran = world.run("2014", "2015", &[&bulk[..], &["--filter", "commodity_desc=WATER"]].concat()).await;
+    let ran = ran.exits(2);
+    for said in [
+        "only qs.crops_20260102.txt.gz was read, and there commodity_desc is never WATER",
+        "widen those that leave files out",
+    ] {
+        assert!(ran.stderr.contains(said), "{}", ran.stderr);
+    }
 }
 
 /// Records of all sectors, one after the other.
@@ -383,6 +393,15 @@ async fn the_real_values_are_the_same_by_both_ways() {
     world.holds(2009..=2010).await;
     world.are_the_same("by_bulk").await;
     assert_ne!(world.pipeline.one("select count(*) from by_bulk").await, "0");
+}
+
+/// The files of NASS say nothing of the records of another service.
+#[tokio::test]
+async fn another_service_has_no_bulk_files_but_those_that_are_named() {
+    let world = World::new("nass whose bulk", records(2014..=2014, 30), 2_000).await;
+    let ran = world.run("2014", "2014", &["--via", "bulk"]).await.exits(2);
+    assert!(ran.stderr.contains("name their folder with --bulk-url"), "{}", ran.stderr);
+    assert_eq!(world.server.log(), []);
 }
 
 /// Many requests: the bulk files are taken, and it is said.
