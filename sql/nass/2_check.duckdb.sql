@@ -5,12 +5,12 @@
 --          right, so none is loaded. Records that are the same in every column are no fault and count once.
 insert into failed by name
 -- Keys that occur twice are few and are found first: the comparison must fit into memory, and other records need none.
-with twice as materialized (
-    select record_id from nass_facts group by record_id having count(*) > 1
+with nass_facts_twice as materialized (
+    select record_id from "nass_facts" group by record_id having count(*) > 1
 ),
-offending as (
+nass_facts_offending as (
     select record_id
-    from nass_facts semi join twice using (record_id)
+    from "nass_facts" semi join nass_facts_twice using (record_id)
     group by record_id
     having count(distinct struct_pack(
         a := short_desc, b := state_ansi, c := state_alpha, d := state_name, e := asd_desc, f := county_ansi,
@@ -27,5 +27,5 @@ select
     null as value,
     'another record has the same key and says something else' as reason,
     null as fragment
-from records semi join offending using (record_id)
+from records semi join nass_facts_offending using (record_id)
 order by records.record_no;

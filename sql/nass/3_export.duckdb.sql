@@ -11,6 +11,6 @@ copy (
         county_code, county_name, region_desc, zip_5, watershed_code, watershed_desc, congr_district_code,
         country_code, country_name, location_desc, year, freq_desc, begin_code, end_code,
         reference_period_desc, week_ending, load_time, value, value_code, cv, cv_code, fips, record_id
-    from nass_facts
+    from "nass_facts"
     where record_no not in (select record_no from losers)
 ) to (:'dir' || '/nass_facts.csv') (format csv, header, nullstr '');

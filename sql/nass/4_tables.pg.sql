@@ -2,7 +2,7 @@
 -- Engine:  PostgreSQL 14 and later; a script (psql -v)
 -- Inputs:  :"schema"
 -- Outputs: the table; an existing one is left as it is.
-create table if not exists :"schema".nass_facts (
+create table if not exists :"schema"."nass_facts" (
     source_desc text,
     sector_desc text,
     group_desc text,

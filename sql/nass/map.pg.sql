@@ -23,7 +23,7 @@ code as (
 figure as (
     select distinct on (facts.fips, facts.year) facts.fips, facts.year, facts.value
     from told
-    join :"schema".nass_facts as facts
+    join :"schema"."nass_facts" as facts
         on facts.short_desc = told.short_desc and facts.reference_period_desc = told.reference_period_desc
     where told.measure = $1::text
         and told.division = $2::text

@@ -7,6 +7,8 @@ use crate::dataset::map::MapOf;
 
 /// The longest name of a table: staging tables have longer names.
 const LONGEST: usize = 40;
+/// The tables that the staging store has beside those of a dataset.
+const STAGED: [&str; 5] = ["files", "records", "sealed", "failed", "losers"];
 
 impl Dataset {
     /// How it is typed in a command: with the table that it goes into, if that is another than its own.
@@ -40,6 +42,9 @@ impl Dataset {
                 "`{name}` cannot be the name of a table here: a name has small letters, digits and _, begins with a \
                  letter, and is at most {LONGEST} long"
             ));
+        }
+        if STAGED.contains(&name) {
+            return Err(format!("`{name}` is the name of a table of the staging store: choose another one"));
         }
         if name == own.name {
             return Ok(self);
