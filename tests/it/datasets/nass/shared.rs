@@ -169,8 +169,8 @@ async fn what_the_service_takes_in_another_way_is_refused_before_it_is_asked() {
         (["county_code__GE=10", "county_code__LE=20"], "each county_code has 3 digits"),
     ] {
         let filters: Vec<_> = filters.iter().flat_map(|filter| ["--filter", filter]).collect();
-        for via in ["api", "bulk"] {
-            let ran = world.run("2014", "2014", &[&filters[..], &["--via", via]].concat()).await.exits(2);
+        for via in [&["--via", "api"][..], &["--via", "bulk", "--bulk-url", "dir:."]] {
+            let ran = world.run("2014", "2014", &[&filters[..], via].concat()).await.exits(2);
             assert!(ran.stderr.contains(words), "{}", ran.stderr);
         }
     }
