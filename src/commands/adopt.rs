@@ -349,7 +349,7 @@ impl Adopted {
             }
         }
         if !self.fixed {
-            let typed = dataset.typed();
+            let typed = dataset.typed_in(schema);
             let _ = writeln!(text, "This adds it, and so does merganser adopt {typed} --fix:");
             for (addition, _) in &self.additions {
                 let _ = writeln!(text, "  {}", addition.statement);
@@ -390,7 +390,7 @@ impl Adopted {
                 "Left alone, as newer than anything in the database: {}. The next run takes them from its source; \
                  merganser reprocess {} GLOB takes them from here.",
                 shorten(&self.newer),
-                dataset.typed()
+                dataset.typed_in(&self.schema)
             );
         }
     }

@@ -10,7 +10,6 @@ use super::deliver::deliver;
 use super::summary::{self, Summary};
 use crate::clients::http::{Posted, SecretUrl};
 use crate::config;
-use crate::datasets;
 use crate::error::{Cause, Exit, Failure};
 
 /// The variable that holds the webhook's address.
@@ -92,7 +91,7 @@ impl Notice {
                 exit: Exit::Done,
                 reason: format!("nothing new for {days} days"),
                 database: "The database is unchanged.".into(),
-                next: format!("merganser check {}", datasets::typed(done.dataset)),
+                next: format!("merganser check {}", done.typed),
             });
         }
         if done.dry_run || !is_told(done.exit()) {

@@ -47,7 +47,7 @@ async fn told(config: RunConfig, others: Option<&Listeners>, report: &Report) ->
     let opened = Opened::open(target, options, more, report).await?;
     let (run_id, dry_run, dataset) =
         (opened.context().run_id, opened.context().target.dry_run, opened.context().dataset());
-    let kind = opened.context().target.kind;
+    let (kind, typed) = (opened.context().target.kind, opened.context().target.typed());
     let (outcome, progress) = opened
         .run(async |context: &RunContext, progress: &mut Progress| {
             let outcome = etl::run(context, progress).await?;
@@ -60,6 +60,7 @@ async fn told(config: RunConfig, others: Option<&Listeners>, report: &Report) ->
     Ok(Summary {
         run_id,
         dataset: dataset.name,
+        typed,
         kind,
         record: dataset.record,
         outcome,

@@ -7,7 +7,6 @@ use std::time::Duration;
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::datasets;
 use crate::error::Exit;
 use crate::stages::check::Failures;
 use crate::stages::promote::{Records, Sample, TableChange};
@@ -26,6 +25,8 @@ use crate::words::{count, counted, duration, plural};
 pub struct Summary {
     pub run_id: Uuid,
     pub dataset: &'static str,
+    /// How the dataset is typed in a command.
+    pub typed: String,
     pub kind: Kind,
     /// The word for a record, as people read it.
     pub record: &'static str,
@@ -104,7 +105,7 @@ pub fn render(summary: &Summary) -> String {
         let _ = writeln!(
             text,
             "Next: see that --source is right; merganser check {} says what is there",
-            datasets::typed(summary.dataset)
+            summary.typed
         );
     }
     if let Some(published) = &summary.published {
@@ -121,10 +122,7 @@ pub fn render(summary: &Summary) -> String {
     if summary.has_failures() {
         text += &failures(summary);
     }
-    text + &next_of_guards(
-        &summary.guards,
-        &promote::command(summary.kind, &datasets::typed(summary.dataset)),
-    )
+    text + &next_of_guards(&summary.guards, &promote::command(summary.kind, &summary.typed))
 }
 
 /// The failures, and the command that shows them: unreadable files are not among the failed records.

@@ -28,6 +28,8 @@ pub struct UndoneRuns {
     pub runs: Vec<Uuid>,
     /// The name of the dataset.
     pub dataset: &'static str,
+    /// How the dataset is typed in a command.
+    pub typed: String,
     /// The word for a record, as people read it.
     pub record: &'static str,
     pub undone: Undone,
@@ -45,7 +47,7 @@ pub struct UndoneRuns {
 /// same records.
 pub async fn undo(config: UndoConfig, report: &Report) -> Result<UndoneRuns, Failure> {
     let (target, runs) = find(&config).await?;
-    let (dataset, dry_run) = (target.dataset, target.dry_run);
+    let (dataset, dry_run, typed) = (target.dataset, target.dry_run, target.typed());
     let (options, processing) = (config.for_ledger(&target, &runs), config.processing());
     let opened = Opened::open(target, options, async |context| Ok(context), report).await?;
     let run_id = opened.context().run_id;
@@ -71,6 +73,7 @@ pub async fn undo(config: UndoConfig, report: &Report) -> Result<UndoneRuns, Fai
         run_id,
         runs,
         dataset: dataset.name,
+        typed,
         record: dataset.record,
         undone,
         changes,
@@ -204,7 +207,7 @@ fn admit(run: &RunToUndo) -> Result<(), Cause> {
             ),
             hint: Some(format!(
                 "merganser reprocess {} NAME --force --overwrite-newer, with the name of an earlier file",
-                datasets::typed(&run.dataset)
+                datasets::typed_in(&run.dataset, &run.schema)
             )),
         });
     }
@@ -267,9 +270,11 @@ pub fn render(done: &UndoneRuns) -> String {
         let _ = writeln!(text, "The public files are written again.");
     }
     if undone.files > 0 {
-        let typed = datasets::typed(done.dataset);
-        let _ =
-            writeln!(text, "No run takes these files again; merganser reprocess {typed} NAME --force does.");
+        let _ = writeln!(
+            text,
+            "No run takes these files again; merganser reprocess {} NAME --force does.",
+            done.typed
+        );
     }
     let _ = writeln!(text, "merganser undo {} brings all of it back.", done.run_id);
     text

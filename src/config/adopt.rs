@@ -29,9 +29,7 @@ impl AdoptConfig {
         let (schema, dataset) = named.map_err(Cause::usage)?.unwrap_or((None, args.dataset));
         let what = (Kind::Adopt, dataset);
         let mut target = TargetConfig::new(what, &args.database, &args.store, LoadVia::Auto)?;
-        if let Some(schema) = schema {
-            target.database.schema = schema;
-        }
+        target.database = target.database.with_tables_in(schema)?;
         Ok(Self {
             archive: target.archive()?,
             target: TargetConfig { dry_run: args.dry_run, ..target },

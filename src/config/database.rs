@@ -47,20 +47,46 @@ impl DatabaseConfig {
             (&args.ledger_schema, "--ledger-schema (MERGANSER_LEDGER_SCHEMA)"),
         ];
         for (name, option) in names {
-            // PostgreSQL would silently truncate a longer name, and then not find it; the staging schema's name is the
-            // ledger's with a suffix.
-            if name.is_empty() || name.len() > 55 || name.contains('\0') || name.starts_with("pg_") {
-                return Err(Cause::usage(format!("{option}: `{name}` cannot be the name of a schema")));
-            }
+            admit_name(name, option)?;
         }
-        if args.schema == args.ledger_schema {
-            return Err(Cause::usage("--schema and --ledger-schema must differ"));
-        }
-        Ok(Self {
+        let config = Self {
             url: url.parse().map_err(|error| refused("--database-url (DATABASE_URL)", error))?,
             schema: args.schema.clone(),
             ledger_schema: args.ledger_schema.clone(),
             staging_schema: format!("{}_staging", args.ledger_schema),
+        };
+        config.admit(&config.schema, "--schema (DB_SCHEMA)")?;
+        Ok(config)
+    }
+
+    /// The same with the tables in another schema, if `--table` has named one.
+    pub(super) fn with_tables_in(self, schema: Option<String>) -> Result<Self, Cause> {
+        let Some(schema) = schema else { return Ok(self) };
+        admit_name(&schema, "--table")?;
+        self.admit(&schema, "--table")?;
+        Ok(Self { schema, ..self })
+    }
+
+    /// Refuses our own schemas as a place of tables: runs drop what they find in the one for staging, and a ledger is no place
+    /// for anything else.
+    pub fn admit(&self, schema: &str, option: &str) -> Result<(), Cause> {
+        let whose = match schema {
+            own if own == self.ledger_schema => "the ledger",
+            own if own == self.staging_schema => "the tables of a run under way, which the next run drops",
+            _ => return Ok(()),
+        };
+        Err(Cause::Usage {
+            message: format!("{option}: schema {schema} is for {whose}"),
+            hint: Some("name another schema for the tables".into()),
         })
     }
+}
+
+fn admit_name(name: &str, option: &str) -> Result<(), Cause> {
+    // PostgreSQL would silently truncate a longer name, and then not find it; the staging schema's name is the ledger's
+    // with a suffix.
+    if name.is_empty() || name.len() > 55 || name.contains('\0') || name.starts_with("pg_") {
+        return Err(Cause::usage(format!("{option}: `{name}` cannot be the name of a schema")));
+    }
+    Ok(())
 }

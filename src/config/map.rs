@@ -74,8 +74,7 @@ impl MapConfig {
                 });
             }
         };
-        let mut database = DatabaseConfig::new(&args.database)?;
-        database.schema = schema.unwrap_or(database.schema);
+        let database = DatabaseConfig::new(&args.database)?.with_tables_in(schema)?;
         Ok(Self {
             database,
             dataset,

@@ -317,9 +317,7 @@ fn target(
     let (kind, dataset) = what;
     let (schema, dataset) = args.own.table(dataset).map_err(Cause::usage)?.unwrap_or((None, dataset));
     let mut target = TargetConfig::new((kind, dataset), database, store, args.moving.load_via)?;
-    if let Some(schema) = schema {
-        target.database.schema = schema;
-    }
+    target.database = target.database.with_tables_in(schema)?;
     let mut publishing = PublishingConfig::new(dataset, &args.moving.publish, args.moving.work_dir.as_ref())?;
     publishing.duckdb = duck_limits(args.duckdb_memory_mib);
     Ok(TargetConfig { dry_run: args.dry_run, skip_publish: args.moving.skip_publish, publishing, ..target })

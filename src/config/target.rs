@@ -58,6 +58,11 @@ impl TargetConfig {
         }
     }
 
+    /// The dataset as it is typed in a command, with the table that it goes into and that table's schema.
+    pub fn typed(&self) -> String {
+        self.dataset.typed_in(&self.database.schema)
+    }
+
     /// The location of the store's archive.
     pub(super) fn archive(&self) -> Result<StoreUrl, Cause> {
         Ok(format!("{}/{}", self.store, Objects::of(self.dataset).archive()).parse()?)

@@ -3,7 +3,7 @@
 use super::Dataset;
 
 /// What a message says of a part that only its source has. The ledger keeps messages, so what follows from one is known later.
-pub const NOT_ARCHIVED: &str = "which is not archived";
+pub const NOT_ARCHIVED: &str = "not archived";
 
 impl Dataset {
     /// Whether a part with this name is kept in the archive: a bulk file and what was read of a clone are not.
@@ -13,8 +13,8 @@ impl Dataset {
     }
 
     /// The command that reads parts again that the archive does not keep. `…` is for the other options of the run that read them.
-    pub fn read_again(&self) -> String {
-        let typed = self.typed();
+    pub fn read_again(&self, schema: &str) -> String {
+        let typed = self.typed_in(schema);
         match self.walked {
             Some(_) => format!("merganser run {typed} --source git:DIR --reprocess PATTERN --force"),
             None => format!("merganser run {typed} … --via bulk"),

@@ -7,6 +7,8 @@ use crate::dataset::map::MapOf;
 
 /// The longest name of a table: staging tables have longer names.
 const LONGEST: usize = 40;
+/// The schema of the tables if none is named.
+pub const DEFAULT_SCHEMA: &str = "public";
 /// The tables that the staging store has beside those of a dataset.
 const STAGED: [&str; 5] = ["files", "records", "sealed", "failed", "losers"];
 
@@ -16,6 +18,15 @@ impl Dataset {
         match self.target.trim_end_matches('/') {
             "" => self.name.to_owned(),
             table => format!("{} --table {table}", self.family()),
+        }
+    }
+
+    /// The same with the schema of that table, unless it is the one that is meant without a word.
+    pub fn typed_in(&self, schema: &str) -> String {
+        match self.target.trim_end_matches('/') {
+            "" => self.typed(),
+            _ if ["", DEFAULT_SCHEMA].contains(&schema) => self.typed(),
+            table => format!("{} --table {schema}.{table}", self.family()),
         }
     }
 

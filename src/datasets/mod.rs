@@ -38,9 +38,10 @@ pub fn of_family(dataset: &'static Dataset, name: &str) -> Option<&'static Datas
     dataset.into_table(table).ok()
 }
 
-/// How the dataset with this name is typed for a run; one that is loaded into another table has the name of its family.
-pub fn typed(name: &str) -> String {
-    known(name).map_or_else(|| name.to_owned(), Dataset::typed)
+/// How the dataset with this name is typed for a run; one that is loaded into another table has the name of its family, and the
+/// schema that its table is in.
+pub fn typed_in(name: &str, schema: &str) -> String {
+    known(name).map_or_else(|| name.to_owned(), |dataset| dataset.typed_in(schema))
 }
 
 /// The dataset with this name, or of this family.

@@ -49,7 +49,7 @@ impl MissingRecords {
 pub fn reload(dataset: &Dataset, file: &str) -> String {
     match dataset.is_archived(file) {
         true => format!("merganser reprocess {} '{file}' --force", dataset.typed()),
-        false => dataset.read_again(),
+        false => dataset.read_again(""),
     }
 }
 

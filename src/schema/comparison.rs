@@ -84,7 +84,7 @@ impl Comparison {
             true => "choose another --table",
             false => "name another schema with --schema",
         };
-        let (typed, name) = (dataset.typed(), dataset.name);
+        let (typed, name) = (dataset.typed_in(schema), dataset.name);
         let mut found = Self { schema: schema.into(), dataset: name, typed, elsewhere, ..Self::default() };
         for table in dataset.own_tables() {
             found.own += 1;

@@ -328,7 +328,7 @@ async fn missing(context: &Context) -> String {
         ),
         Ok(None) => format!(
             "; to look for missing records took too long: merganser check {} --timeout 600 does it",
-            dataset.typed()
+            context.target.typed()
         ),
         Err(error) => format!("; it was not looked for missing records: {error}"),
     }

@@ -264,7 +264,10 @@ async fn tables(
             (false, None) => Finding::ok(format!("the {count} of schema {schema} are as expected{more}")),
             (false, Some(lacks)) => Finding::warn(
                 format!("the {count} of schema {schema} can be used, but lack {lacks}{more}"),
-                format!("merganser adopt {} shows the SQL that adds it, and --fix runs it", dataset.typed()),
+                format!(
+                    "merganser adopt {} shows the SQL that adds it, and --fix runs it",
+                    config.target.typed()
+                ),
             ),
         },
     ))

@@ -161,7 +161,7 @@ async fn unfinished_rows(
             found: format!("{} of {} {}", words::counted(rows, "row"), backfill.table, backfill.lacks),
             hint: format!(
                 "merganser backfill {} {} completes them, and so does the next run that loads a file",
-                config.target.dataset.typed(),
+                config.target.typed(),
                 enrichment.name
             ),
         }),

@@ -137,7 +137,7 @@ async fn rows(config: &MapConfig, url: &PgUrl, codes: &[&str], keys: &[&str]) ->
             message: format!("schema {schema} has no table {table}: there is nothing to draw yet"),
             hint: Some(format!(
                 "merganser run {} loads what there is; another schema: --schema",
-                config.dataset.typed()
+                config.dataset.typed_in(&config.database.schema)
             )),
         });
     }
@@ -174,7 +174,7 @@ fn nothing(config: &MapConfig) -> Cause {
     let hint = match days.is_empty() {
         true => format!(
             "merganser run {} loads what is new; merganser status says what was loaded",
-            config.dataset.typed()
+            config.dataset.typed_in(&config.database.schema)
         ),
         false => "leave --since and --until out, and the map shows all days that there are".to_owned(),
     };

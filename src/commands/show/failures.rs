@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use serde_json::Value;
 
 use super::{TextTable, errors, number, word};
-use crate::datasets::{self, typed};
+use crate::datasets;
 use crate::words::{count, counted};
 
 /// How many records are shown for one reason.
@@ -62,7 +62,7 @@ pub fn failures(rows: &[Value], unreadable: &[Value]) -> String {
         if unreadable.iter().all(is_gone) {
             text += "They are gone from their source, so no run takes them any more.\n";
         } else if rows.iter().all(is_settled) {
-            let typed = typed(word(first, "dataset"));
+            let typed = datasets::typed_in(word(first, "dataset"), word(first, "target_schema"));
             return text + &format!("Next: have it put right at the source, then merganser run {typed}\n");
         }
     }
@@ -75,28 +75,49 @@ fn is_settled(row: &Value) -> bool {
 
 /// What to do about failed records.
 fn next(rows: &[Value]) -> String {
-    // A retry takes what is in the archive, all of it, so that goes first.
-    let is_archived = |row: &&Value| {
-        let dataset = datasets::known(word(row, "dataset"));
-        dataset.is_none_or(|dataset| dataset.is_archived(word(row, "file")))
-    };
     let open = || rows.iter().filter(|row| !is_settled(row));
-    let Some(open) = open().find(is_archived).or_else(|| open().next()) else {
+    if open().next().is_none() {
         return match rows {
             [] => "No failed records.\n",
             _ => "All of these are settled.\n",
         }
         .into();
-    };
-    let look = "Next: merganser failures --show ID";
-    if open["dry_run"] == true {
-        return format!("{look}; they failed in a dry run, and a real run will list them again.\n");
     }
-    let again = match datasets::known(word(open, "dataset")) {
-        Some(dataset) if !dataset.is_archived(word(open, "file")) => dataset.read_again(),
-        _ => format!("merganser retry {}", typed(word(open, "dataset"))),
-    };
-    format!("{look}; when the cause is removed: {again}\n")
+    let look = "Next: merganser failures --show ID";
+    // Of each target one: a retry takes what is in the archive, all of it, so that goes first.
+    let mut firsts: Vec<&Value> = Vec::new();
+    for row in open().filter(|row| row["dry_run"] != true) {
+        match firsts.iter_mut().find(|first| target(first) == target(row)) {
+            None => firsts.push(row),
+            Some(first) if !is_archived(first) && is_archived(row) => *first = row,
+            Some(_) => {}
+        }
+    }
+    let mut commands: Vec<String> = firsts.into_iter().map(again).collect();
+    commands.dedup();
+    match commands.is_empty() {
+        true => format!("{look}; they failed in a dry run, and a real run will list them again.\n"),
+        false => format!("{look}; when the cause is removed: {}\n", commands.join("; ")),
+    }
+}
+
+/// Where the row of a failed record would be.
+fn target(row: &Value) -> (&str, &str) {
+    (word(row, "dataset"), word(row, "target_schema"))
+}
+
+fn is_archived(row: &Value) -> bool {
+    let dataset = datasets::known(word(row, "dataset"));
+    dataset.is_none_or(|dataset| dataset.is_archived(word(row, "file")))
+}
+
+/// The command that takes a failed record again.
+fn again(row: &Value) -> String {
+    let (name, schema) = target(row);
+    match datasets::known(name) {
+        Some(dataset) if !is_archived(row) => dataset.read_again(schema),
+        _ => format!("merganser retry {}", datasets::typed_in(name, schema)),
+    }
 }
 
 /// Failed records as CSV with a header row.

@@ -94,7 +94,7 @@ fn is_unkept(run: &Value) -> bool {
 /// The command that does the rest of a run.
 fn again(run: &Value) -> String {
     let (kind, options) = (word(run, "kind"), &run["options"]);
-    let typed = datasets::typed(word(run, "dataset"));
+    let typed = datasets::typed_in(word(run, "dataset"), word(run, "target_schema"));
     let mut words = format!("merganser {kind} {typed}");
     let mut add = |option: &str, value: &Value| match value {
         Value::String(text) => words += &format!("{option}{}", quoted(text)),
@@ -104,7 +104,9 @@ fn again(run: &Value) -> String {
     };
     match kind {
         _ if is_unkept(run) => {
-            return datasets::known(word(run, "dataset")).map_or(words, Dataset::read_again);
+            let schema = word(run, "target_schema");
+            return datasets::known(word(run, "dataset"))
+                .map_or(words, |dataset: &Dataset| dataset.read_again(schema));
         }
         // What an undo has committed is whole: only the public files are left to write.
         "undo" if number(run, "batches_committed") > 0 => return format!("merganser run {typed}"),
@@ -223,7 +225,8 @@ mod tests {
     #[test]
     fn what_is_not_archived_is_read_again_at_its_source() {
         let run = |kind: &str| {
-            let error = format!("select failed: qs.crops_20260102.txt.gz is a bulk file, {NOT_ARCHIVED}");
+            let error =
+                format!("select failed: qs.crops_20260102.txt.gz is a bulk file, which is {NOT_ARCHIVED}");
             let asked = json!({"asked_for": {"glob": "qs*", "force": true, "run": null}});
             json!({"kind": kind, "dataset": "nass_mine", "status": "failed", "run_id": "1", "options": asked, "error": error})
         };

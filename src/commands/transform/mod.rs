@@ -79,7 +79,9 @@ pub async fn run_workers(
 }
 
 fn read(config: &TransformConfig) -> Result<Job, Cause> {
-    Job::read(&config.job, &config.database.schema)
+    let job = Job::read(&config.job, &config.database.schema)?;
+    config.database.admit(&job.target.table.schema, "[target] table")?;
+    Ok(job)
 }
 
 /// The job, with the version of the cleaning program in its hash.

@@ -48,7 +48,7 @@ pub fn bound(threshold: &str) -> String {
 pub(super) fn refusal(context: &Context, breaches: &[&Guard]) -> Cause {
     let lines = breaches.iter().map(|guard| format!("guard {}: {}", guard.label(), guard.finding()));
     let names: Vec<_> = breaches.iter().map(|guard| guard.name.as_str()).collect();
-    let hint = let_through(&names, &command(context.target.kind, &context.dataset().typed()));
+    let hint = let_through(&names, &command(context.target.kind, &context.target.typed()));
     Cause::Refused { message: lines.collect::<Vec<_>>().join("\n    "), hint: Some(hint) }
 }
 

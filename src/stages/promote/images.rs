@@ -107,7 +107,7 @@ impl Transfer<'_> {
                 run_id = %self.context.run_id,
                 "no before-images are kept, so this run cannot be undone: the role may make no table in schema {ledger}; \
                  merganser check {} has the statement that grants it",
-                self.context.dataset().typed()
+                self.context.target.typed()
             );
         }
         Ok(may_make)

@@ -114,7 +114,7 @@ impl Transfer<'_> {
     pub(super) async fn make_missing_tables(&self, found: &Comparison) -> Result<New, Cause> {
         found.admit()?;
         if let Some(what) = found.lacks().filter(|_| self.batch == 1) {
-            let typed = self.context.dataset().typed();
+            let typed = self.context.target.typed();
             tracing::warn!(
                 run_id = %self.context.run_id,
                 "the production tables lack {what}; the run goes on; merganser adopt {typed} --fix adds it"

@@ -68,11 +68,11 @@ pub async fn undo(
             hint: Some(match context.dataset().inputs {
                 [] => format!(
                     "if the tables were removed, load the archive again: merganser reprocess {} '*' --force",
-                    context.dataset().typed()
+                    context.target.typed()
                 ),
                 _ => format!(
                     "if the tables were removed, make them again: merganser run {}",
-                    context.dataset().typed()
+                    context.target.typed()
                 ),
             }),
         });

@@ -122,7 +122,7 @@ async fn may_be_retried(context: &RunContext, record: i64) -> Result<(), Cause> 
                 "failed record {record} is where {} breaks off: no record to try again",
                 known.file
             ),
-            hint: Some(format!("merganser reprocess {} {}", context.dataset().typed(), known.file)),
+            hint: Some(format!("merganser reprocess {} {}", context.target.typed(), known.file)),
         });
     }
     Ok(())
@@ -143,11 +143,14 @@ fn no_longer_there(context: &RunContext, names: &[String], all: bool, meanwhile:
             "put it back there, then try again".to_owned(),
         ),
         true => {
-            let what = if dataset.walked.is_some() { "was read of a clone" } else { "is a bulk file" };
-            (
-                format!("{} {what}, {NOT_ARCHIVED}", shorten(&unkept)),
-                format!("{} reads it again", dataset.read_again()),
-            )
+            let (what, it) = match (dataset.walked.is_some(), unkept.len() == 1) {
+                (true, true) => ("was read of a clone, which is", "it"),
+                (true, false) => ("were read of clones, which are", "them"),
+                (false, true) => ("is a bulk file, which is", "it"),
+                (false, false) => ("are bulk files, which are", "them"),
+            };
+            let again = dataset.read_again(&context.target.database.schema);
+            (format!("{} {what} {NOT_ARCHIVED}", shorten(&unkept)), format!("{again} reads {it} again"))
         }
     };
     if all {

@@ -97,7 +97,7 @@ pub(super) fn say_undone(context: &RunContext, names: Vec<String>) {
             run_id = %context.run_id,
             "not taken, since its data was undone: {}; merganser reprocess {} {first} --force takes it",
             shorten(&names),
-            context.dataset().typed()
+            context.target.typed()
         );
     }
 }

@@ -58,7 +58,7 @@ pub(super) async fn to_compare(context: &RunContext, files: &mut [SelectedFile])
     if let Some(first) = undone.first() {
         let dataset = context.dataset();
         let how = match dataset.inputs.is_empty() {
-            true => format!("merganser reprocess {} {first} --force takes it", dataset.typed()),
+            true => format!("merganser reprocess {} {first} --force takes it", context.target.typed()),
             false => {
                 "merganser undo RUN, with the id of that undo (merganser status), brings it back".to_owned()
             }

@@ -25,6 +25,10 @@ async fn what_cannot_be_is_refused_by_the_plan_and_changes_nothing() {
         &["[source] has no field `kye`", "did you mean `key`?"],
     )
     .await;
+    for own in ["etl", "etl_staging"] {
+        let (from, to) = ("public.companies_clean", format!("{own}.companies_clean"));
+        with("job.toml", from, &to, 2, &[&format!("[target] table: schema {own} is for the ")]).await;
+    }
     with(
         "job.toml",
         "group_rows = 400",
