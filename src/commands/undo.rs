@@ -123,7 +123,7 @@ async fn find(config: &UndoConfig) -> Result<(TargetConfig, Vec<Uuid>), Cause> {
         });
     }
     for run in &runs {
-        admit(run)?;
+        admit(run).map_err(|cause| with_those_that_can(cause, &runs))?;
     }
     let target = config.aimed(&first.dataset, &first.schema)?;
     Ok((target, runs.iter().map(|run| run.run_id).collect()))
@@ -162,6 +162,27 @@ fn last(loaded: &[RunToUndo]) -> Result<RunToUndo, Cause> {
         false => tracing::info!("`last` is run {}", shown(newest)),
     }
     Ok(newest.clone())
+}
+
+/// The reason why one of several runs cannot be undone, with those that can.
+fn with_those_that_can(cause: Cause, runs: &[RunToUndo]) -> Cause {
+    let able = runs.iter().filter(|run| admit(run).is_ok()).map(|run| run.run_id.to_string());
+    let able: Vec<_> = able.collect();
+    let hint = || match able.is_empty() {
+        true => "merganser status lists the runs".to_owned(),
+        false => format!("leave it out: merganser undo {}", able.join(" ")),
+    };
+    match cause {
+        Cause::Usage { message, hint: None } => Cause::Usage { message, hint: Some(hint()) },
+        Cause::Usage { message, hint: Some(own) } if !able.is_empty() => {
+            Cause::Usage { message, hint: Some(format!("{}; {own}", hint())) }
+        }
+        Cause::Refused { message, hint: own } if !able.is_empty() => {
+            let own = own.map(|own| format!("; {own}")).unwrap_or_default();
+            Cause::Refused { message, hint: Some(hint() + &own) }
+        }
+        cause => cause,
+    }
 }
 
 /// Fails if this run cannot be undone.

@@ -106,7 +106,15 @@ async fn what_is_not_kept_is_refused_and_what_is_none_is_wrong_usage() {
         pipeline.other(words).await.exits(2).says(says);
     }
     pipeline.run().await.exits(0);
-    pipeline.other(&["undo", &newest(&pipeline).await]).await.exits(2).says("has committed nothing");
+    let nothing = newest(&pipeline).await;
+    pipeline
+        .other(&["undo", &nothing])
+        .await
+        .exits(2)
+        .says("has committed nothing")
+        .says("merganser status lists the runs");
+    let list = pipeline.other(&["undo", &nothing, &run]).await.exits(2).says("has committed nothing");
+    list.says(&format!("leave it out: merganser undo {run}"));
     pipeline.other(&["reprocess", "oca", "*", "--force", "--dry-run"]).await.exits(0);
     pipeline.other(&["undo", &newest(&pipeline).await]).await.exits(2).says("a dry run");
     pipeline.other(&["adopt", "oca"]).await.exits(0);
