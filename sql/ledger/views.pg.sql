@@ -111,7 +111,7 @@ order by runs.started_at desc;
 -- part: view_failures  (statement)
 -- Purpose: the failed records, those that are not settled first.
 -- Inputs:  $1 run_id or null, $2 file name or null, $3 dataset or null, $4 one failed record or null, $5
---          include settled ones?, $6 the identity of a record or null; :"ledger".
+--          include settled ones?, $6 the identity of a record or null, $7 target schema or null; :"ledger".
 -- Outputs: one JSON object a record; the fragment only for one record. Records of dry runs only if requested.
 select to_jsonb(failed) - 'part_id' - case when $4::bigint is null then 'fragment' else '' end
     || jsonb_build_object(
@@ -131,17 +131,21 @@ where ($1::uuid is null or failed.run_id = $1)
     and ($4::bigint is null or failed.failed_record_id = $4)
     and ($5::boolean or $4 is not null or failed.resolved_at is null)
     and ($6::text is null or failed.record_id = $6)
+    and ($7::text is null or runs.target_schema = $7)
     and ($1 is not null or $4 is not null or not runs.dry_run)
 order by failed.resolved_at is not null, failed.reason, parts.as_of, parts.name, failed.failed_record_id;
 
 -- part: view_unreadable  (statement)
 -- Purpose: the files of which nothing could be read.
--- Inputs:  $1 run_id or null, $2 file name or null, $3 dataset or null, $4 include those that are gone from their source?; :"ledger".
+-- Inputs:  $1 run_id or null, $2 file name or null, $3 dataset or null, $4 include those that are gone from their source?, $5 target
+--          schema or null; :"ledger".
 -- Outputs: one JSON object a file. Of all runs, only if the newest run that has read the file could not; dry runs only if requested.
-select jsonb_build_object('name', name, 'error', error, 'run_id', run_id, 'dataset', dataset, 'is_gone', is_gone)
+select jsonb_build_object(
+    'name', name, 'error', error, 'run_id', run_id, 'dataset', dataset, 'target_schema', target_schema, 'is_gone', is_gone
+)
 from (
     select distinct on (runs.dataset, runs.target_schema, parts.name)
-        runs.dataset, parts.name, parts.error, parts.status, parts.run_id, parts.part_id,
+        runs.dataset, runs.target_schema, parts.name, parts.error, parts.status, parts.run_id, parts.part_id,
         exists (
             select
             from :"ledger".steps as seen join :"ledger".runs as later using (run_id)
@@ -156,6 +160,7 @@ from (
     where ($1::uuid is null or runs.run_id = $1)
         and ($2::text is null or parts.name = $2)
         and ($3::text is null or runs.dataset = $3)
+        and ($5::text is null or runs.target_schema = $5)
         and ($1 is not null or not runs.dry_run)
         and parts.status <> 'pending'
     order by runs.dataset, runs.target_schema, parts.name, parts.part_id desc

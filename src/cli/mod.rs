@@ -247,6 +247,9 @@ pub struct FailuresArgs {
     /// Only those of this dataset
     #[arg(long, value_parser = dataset())]
     pub dataset: Option<&'static Dataset>,
+    /// The table that the dataset was loaded into, if that is another than its own
+    #[arg(long, value_name = "[SCHEMA.]NAME", requires = "dataset")]
+    pub table: Option<String>,
     /// Show one failed record, with the copy that was kept of it
     #[arg(long, value_name = "ID")]
     pub show: Option<i64>,

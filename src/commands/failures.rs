@@ -6,7 +6,7 @@ use super::show;
 use super::terminal::{pretty, say};
 use crate::cli::FailuresArgs;
 use crate::config::DatabaseConfig;
-use crate::datasets;
+use crate::datasets::{self, in_table};
 use crate::error::{Cause, Exit, Failure};
 use crate::ledger::inspect::{FailureFilter, Reader};
 use crate::run::server::Server;
@@ -14,6 +14,13 @@ use crate::run::server::Server;
 /// Lists failed records, or shows one.
 pub async fn failures(args: FailuresArgs) -> Result<Exit, Failure> {
     let config = DatabaseConfig::new(&args.database)?;
+    let (schema, dataset) = match (args.dataset, &args.table) {
+        (Some(dataset), Some(table)) => {
+            let (schema, dataset) = in_table(dataset, table).map_err(Cause::usage)?;
+            (schema, Some(dataset))
+        }
+        (dataset, _) => (None, dataset),
+    };
     let server = Server::open(&config.url).await?;
     let shown = async {
         let reader = Reader::open(&server.url, &config.ledger_schema).await?;
@@ -24,7 +31,8 @@ pub async fn failures(args: FailuresArgs) -> Result<Exit, Failure> {
         let filter = FailureFilter {
             run,
             file: args.file.clone(),
-            dataset: args.dataset.map(|dataset| dataset.name.to_owned()),
+            dataset: dataset.map(|dataset| dataset.name.to_owned()),
+            schema: schema.clone(),
             record: args.show,
             record_id: None,
             settled: args.all || args.run.is_some() || args.file.is_some(),

@@ -44,6 +44,8 @@ pub struct FailureFilter {
     pub run: Option<Uuid>,
     pub file: Option<String>,
     pub dataset: Option<String>,
+    /// The schema of the table.
+    pub schema: Option<String>,
     /// One record, with what was kept of it.
     pub record: Option<i64>,
     /// Only those of the record with this identity.
@@ -182,15 +184,16 @@ impl Reader {
 
     /// Failed records, the unresolved ones first.
     pub async fn failures(&self, filter: &FailureFilter) -> Result<Vec<Value>, Cause> {
-        let FailureFilter { run, file, dataset, record, record_id, settled } = filter;
-        self.objects(sql::LEDGER_VIEW_FAILURES, &[run, file, dataset, record, settled, record_id]).await
+        let FailureFilter { run, file, dataset, schema, record, record_id, settled } = filter;
+        let values: [&(dyn ToSql + Sync); 7] = [run, file, dataset, record, settled, record_id, schema];
+        self.objects(sql::LEDGER_VIEW_FAILURES, &values).await
     }
 
     /// The files of a selection of which nothing could be read, now if it names no run. Those that are gone from their source are
     /// settled.
     pub async fn unreadable(&self, filter: &FailureFilter) -> Result<Vec<Value>, Cause> {
-        let FailureFilter { run, file, dataset, settled, .. } = filter;
-        self.objects(sql::LEDGER_VIEW_UNREADABLE, &[run, file, dataset, settled]).await
+        let FailureFilter { run, file, dataset, schema, settled, .. } = filter;
+        self.objects(sql::LEDGER_VIEW_UNREADABLE, &[run, file, dataset, settled, schema]).await
     }
 
     /// Objects with the status of a run each, under this name. A run that is marked as running although its process is gone

@@ -10,6 +10,7 @@ mod rate;
 mod runs;
 mod server;
 mod shared;
+mod targets;
 mod troubles;
 mod undo;
 mod world;
