@@ -113,6 +113,7 @@ pub const LEDGER_SAVED_PLAN: &str = part(file::LEDGER_PARTS, "saved_plan");
 pub const LEDGER_CLAIM_REQUEST: &str = part(file::LEDGER_PARTS, "claim_request");
 pub const LEDGER_FORGET_PLAN: &str = part(file::LEDGER_PARTS, "forget_plan");
 pub const LEDGER_ORDER_KEYS: &str = part(file::LEDGER_PARTS, "order_keys");
+pub const LEDGER_UNCOMMITTED: &str = part(file::LEDGER_PARTS, "uncommitted");
 pub const LEDGER_ADD_PART: &str = part(file::LEDGER_PARTS, "add_part");
 pub const LEDGER_ADOPT_PARTS: &str = part(file::LEDGER_PARTS, "adopt_parts");
 pub const LEDGER_PART_PARSED: &str = part(file::LEDGER_PARTS, "part_parsed");

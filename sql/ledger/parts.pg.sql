@@ -26,6 +26,17 @@ from :"ledger".parts join :"ledger".runs using (run_id)
 where runs.dataset = $1 and runs.target_schema = $2 and not runs.dry_run
 order by parts.name, parts.part_id desc;
 
+-- part: uncommitted  (statement)
+-- Purpose: which files did runs take from their source, and none did commit? The sender may have withdrawn them since.
+-- Inputs:  $1 dataset, $2 target schema; :"ledger".
+-- Outputs: their names. A file that was only read from the archive is none of them: it may be all there is.
+select parts.name
+from :"ledger".parts join :"ledger".runs using (run_id)
+where runs.dataset = $1 and runs.target_schema = $2 and not runs.dry_run
+group by parts.name
+having bool_or(runs.kind = 'run' and parts.status = 'pending')
+    and bool_and(parts.status in ('pending', 'failed', 'retried'));
+
 -- part: add_archived  (statement)
 -- Purpose: enter an answer that is in the archive and that no run has taken in yet.
 -- Inputs:  $1 run_id, $2 name, $3 its source, $4 sha256, $5 size, $6 the day of the answer, as text, $7 order key, $8 what

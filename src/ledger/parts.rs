@@ -1,6 +1,6 @@
 //! Files in the ledger: which are known, which are taken, and which runs they belong to.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use jiff::Timestamp;
 use serde_json::json;
@@ -52,6 +52,13 @@ impl Ledger {
             newest = i64::max(newest, row.try_get(2).map_err(decode)?);
         }
         Ok((keys, newest))
+    }
+
+    /// The names of files that runs took from their source, and that none has committed.
+    pub async fn uncommitted(&self) -> Result<HashSet<String>, Cause> {
+        let values: [&(dyn ToSql + Sync); 2] = [&self.dataset, &self.database.schema];
+        let rows = self.all("look for files without a commit", sql::LEDGER_UNCOMMITTED, &values).await?;
+        Ok(rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>().map_err(decode)?)
     }
 
     /// Records that a file is taken; returns its part_id.

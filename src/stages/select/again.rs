@@ -31,6 +31,7 @@ pub(super) async fn only_matching(
     if !gone.is_empty() {
         no_longer_there(context, &gone, files.is_empty(), "it is not processed again")?;
     }
+    leave_out_uncommitted(context, files, |name| name == glob.glob().glob()).await?;
     if files.is_empty() {
         return Err(Cause::Refused {
             message: format!("no file of {} matches {}", context.url(), glob.glob()),
@@ -77,6 +78,7 @@ pub(super) async fn only_failed(
     if let Some(record) = record {
         may_be_retried(context, record).await?;
     }
+    let is_choice = run.is_some() || record.is_some();
     // A place is only valid in a file of that name and size.
     let mut places: BTreeMap<(String, u64), Vec<u64>> = BTreeMap::new();
     for place in context.ledger.unresolved(run, record).await? {
@@ -96,6 +98,35 @@ pub(super) async fn only_failed(
     if !missing.is_empty() {
         no_longer_there(context, &missing, files.is_empty(), "its failed records stay as they are")?;
     }
+    leave_out_uncommitted(context, files, |_| is_choice).await
+}
+
+/// Leaves out files that came from a source, and that no run has committed: they are in the archive since a run that failed, and may
+/// have been withdrawn at their source. A person may still choose one.
+async fn leave_out_uncommitted(
+    context: &RunContext,
+    files: &mut Vec<SelectedFile>,
+    is_chosen: impl Fn(&str) -> bool,
+) -> Result<(), Cause> {
+    // What a service answered is in the archive before any run takes it.
+    if context.dataset().asked.is_some() || context.dataset().walked.is_some() {
+        return Ok(());
+    }
+    let uncommitted = context.ledger.uncommitted().await?;
+    let is_left_out = |file: &SelectedFile| uncommitted.contains(&file.name) && !is_chosen(&file.name);
+    let (left_out, rest): (Vec<_>, Vec<_>) = std::mem::take(files).into_iter().partition(is_left_out);
+    *files = rest;
+    let names: Vec<_> = left_out.into_iter().map(|file| file.name).collect();
+    let Some(first) = names.first() else { return Ok(()) };
+    let dataset = context.dataset().typed();
+    let message = format!("no run has committed {}", shorten(&names));
+    let hint = format!(
+        "merganser run {dataset} takes what is still at the source; merganser reprocess {dataset} {first} takes it as it came before"
+    );
+    if files.is_empty() {
+        return Err(Cause::Refused { message, hint: Some(hint) });
+    }
+    tracing::warn!(run_id = %context.run_id, "not taken, because {message}: {hint}");
     Ok(())
 }
 

@@ -22,8 +22,8 @@ fn only_last(dataset: &Dataset, known: &mut Vec<KnownPart>) {
 }
 
 /// Leaves out files that are done, by the newest posting of each name. A file of another size was posted again and is
-/// taken; order safety decides about its records. A file of the same size with another time of change may have been
-/// posted again: it is fetched and compared.
+/// taken; order safety decides about its records. A file of the same size may have been posted again unless its time of
+/// change is the known one: it is fetched and compared. That time is not known of what was only read from the archive.
 pub fn leave_out_done(files: &mut Vec<SelectedFile>, known: Vec<KnownPart>) {
     let known: HashMap<_, _> = known.into_iter().map(|file| (file.name.clone(), file)).collect();
     files.retain_mut(|file| {
@@ -34,11 +34,10 @@ pub fn leave_out_done(files: &mut Vec<SelectedFile>, known: Vec<KnownPart>) {
         if known.size_bytes != file.size_bytes {
             return true;
         }
-        let (Some(before), Some(now), Some(sha256)) = (known.modified, file.modified, &known.sha256) else {
-            return false;
-        };
+        // Without a checksum nothing can be compared, and a source without times would be fetched by every run.
+        let (Some(now), Some(sha256)) = (file.modified, &known.sha256) else { return false };
         // The ledger keeps microseconds.
-        if before.as_microsecond() == now.as_microsecond() {
+        if known.modified.is_some_and(|before| before.as_microsecond() == now.as_microsecond()) {
             return false;
         }
         file.known = Some(Posting { part_id: known.part_id, sha256: sha256.clone() });
@@ -132,7 +131,11 @@ mod tests {
         let done = || known(true, time(5), Some("a"));
         assert_eq!(taken(file(10, time(5)), done()), None);
         assert_eq!(taken(file(10, None), done()), None, "the source tells no time");
-        assert_eq!(taken(file(10, time(6)), known(true, None, Some("a"))), None, "an older ledger");
+        assert_eq!(
+            taken(file(10, time(6)), known(true, None, Some("a"))),
+            Some(Some(7)),
+            "only the archive was read"
+        );
         assert_eq!(taken(file(10, time(6)), known(true, time(5), None)), None, "nobody has read it");
         assert_eq!(taken(file(10, time(6)), done()), Some(Some(7)));
         assert_eq!(taken(file(11, time(5)), done()), Some(None));

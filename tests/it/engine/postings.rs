@@ -154,11 +154,70 @@ async fn the_newest_posting_of_a_name_counts() {
     pipeline.other(&["reprocess", "oca", "*", "--force"]).await.exits(0);
     pipeline.run().await.exits(0).says("Nothing new");
     assert_eq!(pipeline.one(FETCHED).await, "0");
-    // An older ledger has no times: a file of the same size counts as known.
+    // An older ledger has no times: the bytes decide, once.
     pipeline.execute("update etl.parts set modified_at = null").await;
     touch(&path, 40);
+    for fetched in ["1", "0"] {
+        pipeline.run().await.exits(0).says("Nothing new");
+        assert_eq!(pipeline.one(FETCHED).await, fetched);
+    }
+}
+
+/// A file of which only the archive was read has no time of its source.
+#[tokio::test]
+async fn a_correction_of_the_same_size_is_loaded_after_a_reprocess() {
+    let pipeline = Pipeline::new("postings reprocessed").await;
+    pipeline.put(Extract::weekly("2024-01-01").case("z", ""));
+    pipeline.run().await.exits(0);
+    let path = put(&pipeline, &whole("1"));
+    // As if the run had been killed: it took the file, and did not commit it.
+    pipeline.run().await.exits(0);
+    pipeline.execute("update etl.parts set status = 'pending' where name like '%01-08%'").await;
+    pipeline.other(&["reprocess", "oca", NAME]).await.exits(0);
+    put(&pipeline, &whole("2"));
+    touch(&path, 20);
+    pipeline.run().await.exits(0).says("Committed");
+    assert_eq!(marks(&pipeline, "a").await, "2");
+    assert!(archived(&pipeline) == whole("2"));
     pipeline.run().await.exits(0).says("Nothing new");
     assert_eq!(pipeline.one(FETCHED).await, "0");
+}
+
+/// What a sender has withdrawn comes back only if a person names it.
+#[tokio::test]
+async fn a_pattern_takes_no_file_that_no_run_has_committed() {
+    let pipeline = Pipeline::new("postings withdrawn").await;
+    pipeline.put(Extract::weekly("2024-01-01").case("z", ""));
+    pipeline.run().await.exits(0);
+    // A guard stops the run, and the file is withdrawn.
+    let many = |extract: Extract, n: usize| extract.case(&format!("bad{n}"), "<FiledDate>soon</FiledDate>");
+    let wrong = (0..12).fold(Extract::weekly("2024-01-08").case("a", ""), many);
+    pipeline.put(wrong);
+    pipeline.run().await.exits(1).says("guard failures");
+    fs::remove_file(pipeline.source().join(NAME)).unwrap();
+    pipeline.run().await.exits(0).says("Nothing new");
+    let loaded = || pipeline.one("select count(*) from oca_index");
+    for force in [&["--force"][..], &[]] {
+        let words = [&["reprocess", "oca", "*"], force].concat();
+        pipeline.other(&words).await.exits(0).says(&format!("no run has committed {NAME}"));
+        assert_eq!(loaded().await, "1");
+    }
+    let words = [&["reprocess", "oca", "*01-08*"][..], &["retry", "oca"]];
+    for words in words {
+        pipeline
+            .other(words)
+            .await
+            .exits(1)
+            .says("no run has committed")
+            .says("takes what is still at the source");
+        assert_eq!(loaded().await, "1");
+    }
+    // A person may take it, and then it is done like any other.
+    let chosen = ["reprocess", "oca", NAME, "--allow", "failures"];
+    pipeline.other(&chosen).await.exits(3);
+    assert_eq!(loaded().await, "2");
+    pipeline.other(&["reprocess", "oca", "*", "--max-failures", "100%"]).await.exits(3);
+    pipeline.other(&["retry", "oca"]).await.exits(3);
 }
 
 /// Two ledgers share one store: during a run of one, a purge of the other leaves that run's files alone.
