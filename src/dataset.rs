@@ -90,7 +90,8 @@ pub struct Tombstones {
 pub struct Scripts {
     /// DuckDB: makes a table in the staging store for each table that the parser fills.
     pub stage: &'static str,
-    /// DuckDB: adds offending rows to the table `failed`; `:is_new` says that no file is read again.
+    /// DuckDB: adds offending rows to the table `failed`; `:is_undecided` says that nobody asked for these files.
+    /// They are new, or what failed in them is tried again.
     pub check: Option<&'static str>,
     /// DuckDB: writes the CSVs, in statements that run in parallel.
     pub export: &'static str,

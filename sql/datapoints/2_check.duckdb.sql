@@ -1,8 +1,8 @@
 -- Purpose: find faults that the parser, which sees one line at a time, cannot find: a postcode without a place, a day that is
 --          in two new files, a day without a good line.
 -- Engine:  DuckDB
--- Inputs:  datapoints, datapoint_places_now, records, files, failed; :is_new, whether the files are new, so that none is read
---          again.
+-- Inputs:  datapoints, datapoint_places_now, records, files, failed; :is_undecided, whether nobody asked for these files: they are
+--          new, or what failed in them is tried again.
 -- Outputs: the offending lines and days, added to failed; if none is added, the check has passed.
 insert into failed
 select
@@ -23,11 +23,16 @@ from datapoints as points
 where points.postcode not in (select postcode from datapoint_places_now)
 order by points.record_no;
 
--- It is unknown which of two new files is right, so the day stays as it is. Among files that are read again, the one that was posted
--- later is right.
+-- It is unknown which of two files is right that were new in the same run, so the day stays as it is until a person decides. Of others,
+-- the one that was posted later is right.
 insert into failed
 with told as (
-    select records.record_no, records.record_id, files.file_no, regexp_replace(files.order_key, '^posted [0-9]+ ', '') as name
+    select
+        records.record_no,
+        records.record_id,
+        files.file_no,
+        regexp_extract(files.order_key, '^posted [0-9]+ ') as posting,
+        regexp_replace(files.order_key, '^posted [0-9]+ ', '') as name
     from records join files on files.file_no = records.record_no >> 32
 )
 select
@@ -38,12 +43,16 @@ select
     'date' as field,
     told.record_id as value,
     'the day ' || told.record_id || ' is also in ' || string_agg(other.name, ', ' order by other.name)
-        || ', which is as new' as reason,
+        || ', which is as new: merganser reprocess datapoints '
+        || case when regexp_full_match(told.name, '[A-Za-z0-9._-]+') then told.name else '''' || replace(told.name, '''', '''\''''') || '''' end
+        || ' lets this one count' as reason,
     null as fragment,
     null as suggestion
-from told join told as other on other.record_id = told.record_id and other.file_no <> told.file_no
-where :is_new
-group by told.record_no, told.record_id
+from told
+    join told as other
+        on other.record_id = told.record_id and other.file_no <> told.file_no and other.posting = told.posting
+where :is_undecided and told.posting <> ''
+group by told.record_no, told.record_id, told.name
 order by told.record_no;
 
 -- A day whose lines all failed would be replaced by nothing.

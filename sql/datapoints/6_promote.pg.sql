@@ -6,9 +6,11 @@
 --          :"images".:"before_datapoint_places" and :undo_no, for places as they were.
 -- Outputs: pg_temp.plan, one row a day: record_id (a date), action (load or superseded), part_id, ordinal and order_key of the
 --          winning record, is_newly_sealed, has_data, is_known and is_changed (never: no day is deleted for ever, and nothing is
---          kept beside it), told_by (another file that is as new, which is an error), name and held_order_key (of the file that production holds afterwards); failed lines of days that a later
---          file holds, settled; the parts of the months; datapoint_places up to date; pg_temp.moved, the postcodes whose zone is
---          another one now, or none; pg_temp.counted, how many rows of the places had to change, and did.
+--          kept beside it), told_by (another file that is as new, which is an error), name, posting (the run that took the file, as
+--          its order key has it), kind and held_order_key (of the file that production holds afterwards); pg_temp.shared, days that
+--          another file of the same posting has, too; failed lines of days that a later file holds, settled; the parts of the
+--          months; datapoint_places up to date; pg_temp.moved, the postcodes whose zone is another one now, or none;
+--          pg_temp.counted, how many rows of the places had to change, and did.
 create temp table plan on commit drop as
 with seen as (
     select
@@ -24,13 +26,17 @@ known as (
         seen.*,
         file.order_key as known_order_key,
         case
+            when file.name <> own.name
+                and file.run_id = :'run_id'
+                and run.kind in ('run', 'retry')
+                and origin_posting.text = own_posting.text
+                then file.name
             when run.kind = 'run'
                 and file.name <> own.name
                 and (
-                    file.run_id = :'run_id'
                     -- The run that loaded the other one has failed over this one, or ended before it came to it: they are as new as each
                     -- other still.
-                    or exists (
+                    exists (
                         select
                         from :"ledger".parts as left_over
                         where left_over.run_id = file.run_id
@@ -43,6 +49,9 @@ known as (
                 then file.name
         end as told_by,
         own.name,
+        own_posting.text as posting,
+        -- Production holds the day of a file that was new in the same run: a person has decided so.
+        coalesce(file.name <> own.name and origin_posting.text = own_posting.text, false) as is_decided,
         run.kind
     from seen
     cross join (select kind from :"ledger".runs where run_id = :'run_id') as run
@@ -55,6 +64,8 @@ known as (
         and exists (select from :"schema".datapoint_days as day where day.date = seen.record_id::date)
     left join :"ledger".parts as file on file.part_id = origin.part_id
     left join :"ledger".runs as loader on loader.run_id = file.run_id
+    cross join lateral (select substring(seen.order_key from '^posted [0-9]+ ') as text) as own_posting
+    cross join lateral (select substring(file.order_key from '^posted [0-9]+ ') as text) as origin_posting
 )
 select
     record_id::date as record_id,
@@ -67,31 +78,77 @@ select
     false as is_changed,
     told_by,
     name,
+    posting,
+    kind,
     case
         -- A new file replaces existing days. Among files that are read again, the one that was posted later wins: its order key is the
         -- higher one.
         when kind = 'run' or :'overwrite_newer'::boolean then 'load'
+        when kind = 'retry' and is_decided then 'superseded'
         when known_order_key collate "C" > order_key then 'superseded'
         else 'load'
     end as action,
     case
         when kind = 'run' or :'overwrite_newer'::boolean or known_order_key is null then order_key
+        when kind = 'retry' and is_decided then known_order_key
         else greatest(order_key, known_order_key collate "C")
     end as held_order_key
 from known;
 
 analyze pg_temp.plan;
 
+-- Two files that were new in the same run had the day, and neither counted. Now one of them does.
+create temp table shared on commit drop as
+select distinct plan.record_id, plan.name, file.name as other
+from pg_temp.plan
+    join :"ledger".failed_records as failed
+        on failed.table_name = 'datapoint_days' and failed.record_id = plan.record_id::text
+    join :"ledger".parts as file on file.part_id = failed.part_id
+    join :"ledger".runs as run on run.run_id = failed.run_id
+where plan.action = 'load'
+    and plan.kind <> 'run'
+    and file.name <> plan.name
+    and substring(file.order_key from '^posted [0-9]+ ') = plan.posting
+    and run.dataset = 'datapoints'
+    and run.target_schema = :'schema'
+    and not run.dry_run;
+
+do $$
+declare
+    said record;
+begin
+    for said in
+        select name, other, min(record_id) as first, count(*) as days
+        from pg_temp.shared
+        group by name, other
+        order by name, other
+    loop
+        raise warning using errcode = 'MG001', message = format(
+            'the day %s%s counts from %s now, and %s, which is as new, has it too. '
+            'Next: if that one is right, merganser reprocess datapoints %s --force --overwrite-newer',
+            said.first,
+            case said.days when 1 then '' else format(' (and %s more)', said.days - 1) end,
+            said.name,
+            said.other,
+            said.other
+        );
+    end loop;
+end
+$$;
+
 -- A day settles the lines that failed in it in files that were posted before the one that production holds now: nothing that is read
 -- again can load them any more. A file that is loaded again settles its lines that did not fail again (those that did are closed before).
 update :"ledger".failed_records as failed
 set resolved_by = :'run_id', resolved_at = now(),
-    resolution = case when file.order_key collate "C" < plan.held_order_key then 'superseded' else 'loaded' end
+    resolution = case
+        when file.order_key collate "C" < plan.held_order_key or file.name <> plan.name then 'superseded'
+        else 'loaded'
+    end
 from pg_temp.plan
 cross join :"ledger".parts as file
 cross join :"ledger".runs as run
 where failed.resolved_at is null
-    and failed.table_name = 'datapoints'
+    and failed.table_name in ('datapoints', 'datapoint_days')
     and split_part(failed.record_id, ' ', 1) = plan.record_id::text
     and file.part_id = failed.part_id
     and run.run_id = failed.run_id
@@ -99,8 +156,14 @@ where failed.resolved_at is null
     and run.target_schema = :'schema'
     and not run.dry_run
     and (
-        file.order_key collate "C" < plan.held_order_key
+        file.order_key collate "C" < plan.held_order_key and failed.table_name = 'datapoints'
+        -- Whoever reads one of two files that are as new as each other again has decided against the other.
         or plan.action = 'load'
+        and plan.kind <> 'run'
+        and file.name <> plan.name
+        and substring(file.order_key from '^posted [0-9]+ ') = plan.posting
+        or plan.action = 'load'
+        and failed.table_name = 'datapoints'
         and failed.run_id <> :'run_id'
         and exists (
             select
@@ -126,8 +189,13 @@ begin
     -- Conflicts within a batch are found before; these come from another batch of the run.
     for told in select record_id, told_by, plan.name from pg_temp.plan where told_by is not null order by record_id limit 1
     loop
-        raise exception 'the day % is in two new files, % and %: which of them is right? Remove the other one at its source; % counts after `merganser reprocess datapoints %`',
-            told.record_id, told.told_by, told.name, told.name, told.name;
+        raise exception using
+            message = format(
+                'the day %s is in two new files, %s and %s: which of them is right?', told.record_id, told.told_by, told.name
+            ),
+            hint = format(
+                'if %s is right: merganser reprocess datapoints %s; if not, remove it at its source and run again', told.name, told.name
+            );
     end loop;
     for name, month in
         select wanted.name, wanted.month

@@ -131,7 +131,7 @@ pub async fn check(context: &RunContext, staged: Staged) -> Result<Checked, Caus
     // With a part missing of what is taken together, the rows of the others would refer to nothing.
     let is_whole = context.dataset().together().is_none() || files.iter().all(|file| file.parsed.is_ok());
     let script = context.dataset().scripts.check.filter(|_| is_whole);
-    let is_new = (context.target.kind == Kind::Run).to_string();
+    let is_undecided = matches!(context.target.kind, Kind::Run | Kind::Retry).to_string();
     let known = take_known(context, &folder).await?;
     let (staging, looked) = match is_whole {
         true => links::look(context, staging, is_again).await?,
@@ -144,7 +144,7 @@ pub async fn check(context: &RunContext, staged: Staged) -> Result<Checked, Caus
             staging.execute("take in what production knows", sql::STAGED_KNOWN, &variables)?;
         }
         if let Some(script) = script {
-            staging.execute("run the checks", script, &[("is_new", &is_new)])?;
+            staging.execute("run the checks", script, &[("is_undecided", &is_undecided)])?;
         }
         let counts = counts(&staging)?;
         Ok::<_, DuckError>((staging, counts))

@@ -36,6 +36,40 @@ async fn two_new_files_that_share_a_day_are_an_error_that_names_it() {
 }
 
 #[tokio::test]
+async fn a_shared_day_stays_open_until_a_person_decides() {
+    let pipeline = loaded("points undecided").await;
+    put_points(&pipeline, "datapoints-e.csv", "2013-01-07,1,1,1011AA,5,1,1\n2013-01-08,1,1,1011AA,5,1,1\n");
+    let lines = "2013-01-07,1,1,1011AA,6,1,1\n2013-01-09,1,1,1011AA,6,1,1\n2013-01-09,1,1,1011AA,many,1,1\n";
+    put_points(&pipeline, "datapoints-g.csv", lines);
+    load(&pipeline, &[]).await.exits(3);
+    let open = "select coalesce(string_agg(failed.record_id, ', ' order by failed.record_id), '')
+        from etl.failed_records as failed where resolved_at is null";
+    for _ in 0..2 {
+        assert_eq!(days(&pipeline).await, "2013-01-01 1, 2013-01-08 5, 2013-01-09 6");
+        assert_eq!(pipeline.one(open).await, "2013-01-07, 2013-01-07, 2013-01-09 line 4");
+        let said = pipeline.other(&["failures"]).await;
+        said.says("merganser reprocess datapoints datapoints-e.csv lets this one count")
+            .says("merganser reprocess datapoints datapoints-g.csv lets this one count");
+        pipeline.other(&["retry", "datapoints"]).await.exits(3);
+    }
+    pipeline.other(&["reprocess", "datapoints", "datapoints-e.csv"]).await.exits(0).says(
+        "the day 2013-01-07 counts from datapoints-e.csv now, and datapoints-g.csv, which is as new, has it too. \
+         Next: if that one is right, merganser reprocess datapoints datapoints-g.csv --force --overwrite-newer",
+    );
+    let decided = "2013-01-01 1, 2013-01-07 5, 2013-01-08 5, 2013-01-09 6";
+    assert_eq!(days(&pipeline).await, decided);
+    assert_eq!(pipeline.one(open).await, "2013-01-09 line 4");
+    // A retry of the other file's line reads all of it, and changes no decision.
+    pipeline.other(&["retry", "datapoints"]).await.exits(3);
+    assert_eq!(days(&pipeline).await, decided);
+    assert_eq!(pipeline.one(open).await, "2013-01-09 line 4");
+    rollups_follow(&pipeline).await;
+    let other = ["datapoints-g.csv", "--force", "--overwrite-newer", "--max-failures", "100%"];
+    pipeline.other(&[&["reprocess", "datapoints"], &other[..]].concat()).await.exits(3);
+    assert_eq!(days(&pipeline).await, decided.replace("07 5", "07 6"));
+}
+
+#[tokio::test]
 async fn nor_does_it_help_that_they_are_of_two_batches() {
     let pipeline = loaded("points batches").await;
     let many: String = (0..60_000).map(|n| format!("2013-01-02,1,{n}{n},1011AA,5,1,1\n")).collect();
@@ -49,9 +83,16 @@ async fn nor_does_it_help_that_they_are_of_two_batches() {
         load(&pipeline, &[])
             .await
             .exits(1)
-            .says("the day 2013-01-02 is in two new files, datapoints-1.csv and datapoints-2.csv");
+            .says("the day 2013-01-02 is in two new files, datapoints-1.csv and datapoints-2.csv")
+            .says("if datapoints-2.csv is right: merganser reprocess datapoints datapoints-2.csv; if not, remove it");
         assert_eq!(days(&pipeline).await, "2013-01-01 1, 2013-01-02 300000");
     }
+    // Nor does a replay of all files, when the second is withdrawn.
+    std::fs::remove_file(pipeline.source().join("datapoints-2.csv")).unwrap();
+    load(&pipeline, &[]).await.exits(0).says("Nothing new");
+    let all = pipeline.other(&["reprocess", "datapoints", "*"]).await.exits(0);
+    all.says("no run has committed datapoints-2.csv");
+    assert_eq!(days(&pipeline).await, "2013-01-01 1, 2013-01-02 300000");
     // A person does.
     pipeline.other(&["reprocess", "datapoints", "datapoints-2.csv", "--allow", "drop"]).await.exits(0);
     assert_eq!(days(&pipeline).await, "2013-01-01 1, 2013-01-02 6");
@@ -133,7 +174,8 @@ async fn a_file_that_breaks_off_replaces_none_of_its_days() {
     put(&pipeline, "datapoints-2.csv.zst", &packed[..packed.len() / 2]);
     put(&pipeline, "datapoints-3.csv", &text[..text.len() - 2]);
     put(&pipeline, "datapoints-4.csv", "");
-    load(&pipeline, &[]).await.exits(1).says("breaks off");
+    let broken = load(&pipeline, &[]).await.exits(1).says("breaks off");
+    broken.says("correct the file at its source, or remove it there, and run again");
     assert_eq!(days(&pipeline).await, "2013-01-01 1");
     rollups_follow(&pipeline).await;
 }

@@ -135,7 +135,7 @@ fn each_duckdb_file_and_part_runs_on_an_empty_store() {
         ("raw_columns", "zip_code varchar"),
         ("query", "select * from raw"),
         ("view", "catalog_addresses"),
-        ("is_new", "true"),
+        ("is_undecided", "true"),
     ];
     variables.extend(given.iter().map(|(name, value)| (*name, value.as_str())));
     for name in IN_DUCKDB.iter().copied() {
