@@ -20,6 +20,8 @@ pub struct Report {
     timeline: Timeline,
     /// The command that was typed, without its arguments.
     command: String,
+    /// The whole command; empty: it holds a password.
+    typed: String,
 }
 
 /// Writes whole lines above the bars.
@@ -88,14 +90,20 @@ impl Report {
                 .event_format(Lines { color })
                 .try_init(),
         };
-        let command = output.command.clone();
-        Self { bars, json: format == LogFormat::Json, timeline: Timeline::default(), command }
+        let (command, typed) = (output.command.clone(), output.typed.clone());
+        Self { bars, json: format == LogFormat::Json, timeline: Timeline::default(), command, typed }
     }
 
     /// A report that shows nothing.
     pub fn silent() -> Self {
         let bars = MultiProgress::with_draw_target(ProgressDrawTarget::hidden());
-        Self { bars, json: false, timeline: Timeline::default(), command: String::new() }
+        Self {
+            bars,
+            json: false,
+            timeline: Timeline::default(),
+            command: String::new(),
+            typed: String::new(),
+        }
     }
 
     /// When each operation of the process began and ended.
@@ -106,6 +114,14 @@ impl Report {
     /// The command that was typed, such as `run` or `transform plan`.
     pub fn command(&self) -> &str {
         &self.command
+    }
+
+    /// The command as it is typed again for a real run.
+    pub fn typed(&self) -> &str {
+        match self.typed.as_str() {
+            "" => "the same command with",
+            typed => typed,
+        }
     }
 
     /// Are the lines and bars shown on a terminal?

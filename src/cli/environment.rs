@@ -11,6 +11,7 @@ use crate::cli::Cli;
 use crate::dataset::Dataset;
 use crate::datasets::OwnOptions;
 use crate::version;
+use crate::words::quoted;
 
 /// Names of the job that this program takes over from, and the variable that each of them stands for. Its
 /// other variables are those of the options themselves.
@@ -59,6 +60,7 @@ pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Cli, Error> {
     }
     let mut cli = Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut command))?;
     cli.output.command = typed(&matches);
+    cli.output.typed = again(&words);
     Ok(cli)
 }
 
@@ -71,6 +73,20 @@ fn typed(matches: &ArgMatches) -> String {
         inner = matches.subcommand();
     }
     words.join(" ")
+}
+
+/// The whole command as a shell takes it, to do what a dry run has shown; empty if it holds a password.
+fn again(words: &[OsString]) -> String {
+    let words: Vec<_> = words.iter().skip(1).map(|word| word.to_string_lossy()).collect();
+    let has_password = |word: &str| {
+        let host = word.split_once("://").map_or("", |(_, rest)| rest.split('/').next().unwrap_or(rest));
+        host.rsplit_once('@').is_some_and(|(user, _)| user.contains(':')) || word.contains("password")
+    };
+    if words.iter().any(|word| has_password(word)) {
+        return String::new();
+    }
+    let words = words.iter().filter(|word| *word != "--dry-run").map(|word| quoted(word));
+    std::iter::once("merganser".to_owned()).chain(words).collect::<Vec<_>>().join(" ")
 }
 
 /// An option on the command line that the named dataset does not have, and the one that has it.
@@ -191,6 +207,26 @@ mod tests {
         }
         assert!(own.is_empty(), "{own:?} is of no option");
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_command_is_typed_again_without_the_dry_run_and_never_with_a_password() {
+        for (words, typed) in [
+            (&["./merganser", "run", "oca", "--dry-run"][..], "merganser run oca"),
+            (
+                &["merganser", "reprocess", "oca", "*.zip", "--force"],
+                "merganser reprocess oca '*.zip' --force",
+            ),
+            (
+                &["merganser", "run", "oca", "--source", "sftp://me@host/a:b@c"],
+                "merganser run oca --source sftp://me@host/a:b@c",
+            ),
+            (&["merganser", "run", "oca", "--database-url", "postgres://me:secret@host/db"], ""),
+            (&["merganser", "run", "oca", "--database-url=postgres://host/db?password=secret"], ""),
+        ] {
+            let words: Vec<_> = words.iter().map(OsString::from).collect();
+            assert_eq!(again(&words), typed);
+        }
     }
 
     #[test]

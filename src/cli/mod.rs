@@ -314,4 +314,7 @@ pub struct Output {
     /// The command that was typed, without its arguments
     #[arg(skip)]
     pub command: String,
+    /// The whole command as a shell takes it, without `--dry-run`; empty: it holds a password
+    #[arg(skip)]
+    pub typed: String,
 }

@@ -65,6 +65,7 @@ async fn told(config: RunConfig, others: Option<&Listeners>, report: &Report) ->
         record: dataset.record,
         outcome,
         dry_run,
+        again: report.typed().to_owned(),
         is_choice,
         files: progress.files,
         failures: progress.failures,

@@ -32,6 +32,8 @@ pub struct Summary {
     pub record: &'static str,
     pub outcome: RunOutcome,
     pub dry_run: bool,
+    /// The command as it is typed again for a real run.
+    pub again: String,
     /// A retry of some failed records.
     pub is_choice: bool,
     pub files: usize,
@@ -122,7 +124,7 @@ pub fn render(summary: &Summary) -> String {
     if summary.has_failures() {
         text += &failures(summary);
     }
-    text + &next_of_guards(&summary.guards, &promote::command(summary.kind, &summary.typed))
+    text + &next_of_guards(&summary.guards, &summary.again)
 }
 
 /// The failures, and the command that shows them: unreadable files are not among the failed records.
@@ -130,8 +132,7 @@ fn failures(summary: &Summary) -> String {
     let outstanding = match summary.failures.files {
         0 => String::new(),
         _ => format!(
-            "The {} of these files stay as they are, even those that the files delete, until a run has loaded \
-             them; the next run tries again.\n",
+            "The {} of these files stay as they are until a run has loaded them; the next run tries again.\n",
             plural(summary.record)
         ),
     };

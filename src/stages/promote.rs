@@ -18,7 +18,7 @@ mod transfer;
 mod undo;
 
 pub use golden::truths;
-pub use guards::{Guard, allow_option, bound, command, let_through};
+pub use guards::{Guard, allow_option, bound, let_through};
 pub use images::{expire, forget_sealed, sealed_left};
 pub use refused::Refused;
 pub use sums::sum_anew;

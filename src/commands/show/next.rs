@@ -6,7 +6,7 @@ use super::{list, number, word};
 use crate::dataset::{Dataset, NOT_ARCHIVED};
 use crate::datasets;
 use crate::stages::promote;
-use crate::words::{count, counted};
+use crate::words::{count, counted, quoted};
 
 /// The state of the database where it is not obvious, and what to do. `open`: failed records of this run, `all`: of all
 /// runs; in a `listed` run, errors and guards are not shown yet.
@@ -143,15 +143,6 @@ fn again(run: &Value) -> String {
         words += " --dry-run";
     }
     words
-}
-
-/// A word as a shell takes it.
-fn quoted(word: &str) -> String {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@,+".contains(c);
-    match !word.is_empty() && word.chars().all(is_plain) {
-        true => word.to_owned(),
-        false => format!("'{}'", word.replace('\'', r"'\''")),
-    }
 }
 
 #[cfg(test)]

@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 
 use super::{Transfer, failed};
 use crate::error::Cause;
-use crate::ledger::entries::Kind;
 use crate::run::context::Context;
 use crate::sql;
 
@@ -48,17 +47,8 @@ pub fn bound(threshold: &str) -> String {
 pub(super) fn refusal(context: &Context, breaches: &[&Guard]) -> Cause {
     let lines = breaches.iter().map(|guard| format!("guard {}: {}", guard.label(), guard.finding()));
     let names: Vec<_> = breaches.iter().map(|guard| guard.name.as_str()).collect();
-    let hint = let_through(&names, &command(context.target.kind, &context.target.typed()));
+    let hint = let_through(&names, context.report.typed());
     Cause::Refused { message: lines.collect::<Vec<_>>().join("\n    "), hint: Some(hint) }
-}
-
-/// A command for a dataset as it is typed; `…` is for its other words.
-pub fn command(kind: Kind, typed: &str) -> String {
-    match kind {
-        // An undo names its runs, and they know their dataset.
-        Kind::Undo => "merganser undo RUN".to_owned(),
-        kind => format!("merganser {} {typed} …", kind.as_str()),
-    }
 }
 
 /// The option that lets the guards with these names through, each once.
