@@ -200,13 +200,13 @@ pub fn origin(rows: &[Value]) -> String {
     for row in rows {
         let _ = writeln!(
             text,
-            "{} in {}.{}: record {} of {} (run date {}), loaded {} by run {}",
+            "{} in {}.{}: record {} of {}{}, loaded {} by run {}",
             word(row, "record_id"),
             word(row, "target_schema"),
             word(row, "dataset"),
             number(row, "ordinal"),
             word(row, "file"),
-            word(row, "run_date"),
+            row["run_date"].as_str().map_or(String::new(), |date| format!(" (run date {date})")),
             moment(row, "loaded_at"),
             word(row, "run_id")
         );

@@ -23,6 +23,8 @@ pub(super) struct PointLines {
     /// The number of the current line; the header is line 1.
     line: u64,
     record: ByteRecord,
+    /// They come from Parquet, which knows no quotations.
+    is_parquet: bool,
     /// The most bytes that the unpacked file may have.
     most_bytes: u64,
 }
@@ -70,7 +72,8 @@ impl PointLines {
         let record = ByteRecord::new();
         let (places, names) = (Vec::new(), Vec::new());
         let most_bytes = input.limits.unpacked_bytes;
-        let mut lines = Self { reader, ends, file, places, names, line: 0, record, most_bytes };
+        let is_parquet = input.name.ends_with(".parquet");
+        let mut lines = Self { reader, ends, file, places, names, line: 0, record, is_parquet, most_bytes };
         if !lines.read()? {
             return Err(lines.unreadable("it is empty: not even a header"));
         }
@@ -124,9 +127,8 @@ impl PointLines {
         // A missing end of a quotation would put all lines up to the next quotation mark, or to the end, into one cell.
         if is_read && self.record.as_slice().contains(&b'\n') {
             let line = self.line;
-            return Err(self.unreadable(&format!(
-                "a cell in line {line} has more than one line: is the end of a quotation missing?"
-            )));
+            let cause = if self.is_parquet { "" } else { ": is the end of a quotation missing?" };
+            return Err(self.unreadable(&format!("a cell in line {line} has more than one line{cause}")));
         }
         Ok(is_read)
     }

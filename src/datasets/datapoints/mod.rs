@@ -92,7 +92,7 @@ const SERVED: Served = Served {
     atoms: tables::ATOMS.name,
     min_count: 0,
     words: ("hit", "hits"),
-    compared_with: "what the files compare them with (delta)",
+    compared_with: "the number given for comparison",
     packed: Some(PackedTables {
         zone_points: tables::ZONE_POINTS.table.name,
         place_months: tables::PLACE_MONTHS.table.name,

@@ -246,11 +246,19 @@ async function ask() {
   } catch (problem) {
     if (turn !== state.asking) return;
     at('told').hidden = true;
-    at('wrong').textContent = problem instanceof Problem ? problem.message : 'The answer cannot be shown.';
+    at('hint').hidden = true;
+    at('wrong').textContent = problem instanceof Problem ? problem.message + whole(postcode) : 'The answer cannot be shown.';
     if (!(problem instanceof Problem)) throw problem;
   } finally {
     if (turn === state.asking) document.body.setAttribute('aria-busy', 'false');
   }
+}
+
+// Whoever types the beginning of a postcode is told how it may go on.
+function whole(postcode) {
+  const begun = postcode.replace(/\s/g, '').toUpperCase();
+  const near = [...at('postcodes').options].map((option) => option.value).filter((known) => known !== begun && known.startsWith(begun));
+  return near.length ? ` Type the whole one, such as ${near.slice(0, 3).join(', ')}.` : '';
 }
 
 async function learn() {
@@ -325,6 +333,7 @@ async function begin() {
     await learn();
   } catch (problem) {
     at('wrong').textContent = problem.message;
+    at('hint').hidden = true;
     return;
   }
   if (!state.datasets.length) {

@@ -88,8 +88,13 @@ async fn exact_numbers_are_of_postcodes_and_say_what_they_are_compared_with() {
     let day = "from=2013-02-04&to=2013-02-04";
     let (near, far) =
         (format!("postcode=1011AA&{day}&radius=0.5"), format!("postcode=1011AA&{day}&radius=5"));
-    let looks = shown(&serving, &[&near, &far]).await;
-    let words = "12 hits within 0.5 km of 1011AA, 25% fewer than what the files compare them with (delta), on February 4, 2013.";
+    let unknown = format!("postcode=9999ZZ&{day}");
+    let looks = shown(&serving, &[&near, &far, &unknown]).await;
+    assert_eq!(
+        (&looks[2]["wrong"], &looks[2]["hint"]),
+        (&json!("No place has this postcode."), &json!(false))
+    );
+    let words = "12 hits within 0.5 km of 1011AA, 25% fewer than the number given for comparison, on February 4, 2013.";
     assert_eq!(looks[0]["words"], words);
     assert_eq!(looks[0]["more"], "1 postcode lies within the radius; 1 of them has hits.");
     assert_eq!(looks[1]["more"], "2 postcodes lie within the radius; 2 of them have hits.");

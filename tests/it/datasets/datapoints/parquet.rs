@@ -88,7 +88,11 @@ async fn a_missing_column_is_named_and_a_type_that_does_not_fit_is_a_failed_reco
         "select timestamp '2013-01-03 00:00:01' as date, 1 as hour, 1 as id_activity, '1011AA' as postcode, 1 as hits,
             1 as delta, '1' as sbi",
     );
-    load(&pipeline, &["--max-failures", "100"]).await;
+    let lines = "select '2013-01-04' as date, 1 as hour, 1 as id_activity, '1011AA' as postcode, 1 as hits, 1 as delta, 'a' || chr(10) as sbi";
+    put_parquet(&pipeline, "datapoints-3.parquet", lines);
+    let ran =
+        load(&pipeline, &["--max-failures", "100"]).await.says("a cell in line 2 has more than one line");
+    assert!(!ran.stderr.contains("quotation"), "{}", ran.stderr);
     assert_eq!(days(&pipeline).await, "2013-01-01 1, 2013-01-02 3");
     let reasons =
         "select concat_ws(' ', parts.name, failed.ordinal, failed.field, failed.value, failed.reason)
