@@ -1,7 +1,6 @@
 //! One run, at a glance.
 
 use crate::error::Cause;
-use crate::ledger::Kind;
 use crate::run::context::RunContext;
 use crate::run::gather::{self, Gathered};
 use crate::run::inputs;
@@ -45,13 +44,7 @@ pub async fn run(context: &RunContext, progress: &mut Progress) -> Result<RunOut
         progress.step("parse");
         return Err(Cause::Refused {
             message: progress.no_file(),
-            hint: Some(match context.target.kind {
-                Kind::Run => format!(
-                    "correct the file at its source, or remove it there, and run again; merganser status {} says what is wrong",
-                    context.run_id
-                ),
-                _ => format!("merganser status {}", context.run_id),
-            }),
+            hint: Some(progress.to_type(context.target.kind, context.run_id)),
         });
     }
     let wanted = !target.dry_run && !target.skip_publish;

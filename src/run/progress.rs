@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 
 use serde_json::Value;
+use uuid::Uuid;
 
 use crate::error::END;
+use crate::ledger::Kind;
 use crate::run::gather::{Gathered, GatheredPlan};
 use crate::run::walk::WalkedSoFar;
 use crate::stages::check::{Checked, Failures};
@@ -89,6 +91,17 @@ impl Progress {
             0 => "no file could be read".into(),
             1..=3 => format!("no file could be read: {shown}"),
             all => format!("no file could be read: {shown}; and {} more", all - 3),
+        }
+    }
+
+    /// What to type then.
+    pub fn to_type(&self, kind: Kind, run_id: Uuid) -> String {
+        let look = format!("merganser status {run_id}");
+        match kind {
+            Kind::Run => format!(
+                "correct the file at its source, or remove it there, and run again; {look} says what is wrong"
+            ),
+            _ => look,
         }
     }
 

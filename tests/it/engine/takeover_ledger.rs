@@ -100,7 +100,7 @@ async fn what_an_older_program_entered_is_shown() {
 async fn the_next_weeks_go_on_from_there() {
     let pipeline = left_behind("ledger continued").await;
     let check = pipeline.other(&["check", "oca"]).await.exits(0);
-    let check = check.says("1 of 4 to be taken").says("the last is LandlordTenant.Incr.2024-01-22.zip");
+    let check = check.says("4 of 4 to be taken").says("the last is LandlordTenant.Incr.2024-01-22.zip");
     check.says(&format!("version 1, which the next run brings to {NEWEST}; 3 files done"));
     // The week that was killed, failed and rehearsed is loaded; the finished ones are not loaded again.
     let ran = pipeline.run().await.exits(3);
@@ -132,8 +132,9 @@ async fn failed_records_of_an_older_program_can_be_retried_and_purged() {
     assert_eq!((ran.count("records_seen"), ran.count("records_loaded")), (1, 1));
     assert_eq!(rows_of(&pipeline, "mended").await, 3);
     pipeline.other(&["retry", "oca", "--record", "2"]).await.exits(0).says("settled already");
-    let ran = pipeline.other(&["retry", "oca"]).await.exits(3);
-    assert_eq!((ran.count("records_loaded"), ran.count("records_failed")), (0, 3));
+    // The week that no run has committed is left to the next run.
+    let ran = pipeline.other(&["retry", "oca"]).await.exits(3).says("no run has committed");
+    assert_eq!((ran.count("records_loaded"), ran.count("records_failed")), (0, 2));
     pipeline.other(&["status", "mended"]).await.exits(0).says("LandlordTenant.Incr.2024-01-08.zip");
 
     // Somebody brings back a case that the older program had deleted.
