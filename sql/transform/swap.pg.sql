@@ -124,7 +124,7 @@ where not exists (
     select from coming cross join pg_options_to_table(coming.reloptions) as own where own.option_name = parameter.option_name
 )
 union all
-select null, format('alter table %I.%I replica identity %s', $1::text, $2::text, case there.relreplident when 'f' then 'full' else 'nothing' end)
+select null, format('alter table %I.%I replica identity %s', $1::text, $2::text, case when there.relreplident = 'f' then 'full' else 'nothing' end)
 from there join coming on coming.relreplident = 'd'
 where there.relreplident in ('f', 'n')
 union all

@@ -151,12 +151,14 @@ select
 -- Inputs:  :"ledger".undo_batches and undo_records; pg_temp.sealed_records; :'dataset', :'schema'; pg_temp.plan.
 -- Outputs: the numbers of the batches.
 select distinct batch.undo_no
-from pg_temp.plan
-    join pg_temp.sealed_records using (record_id)
-    join :"ledger".undo_records as record on record.record_id = plan.record_id::text
-    join :"ledger".undo_batches as batch on batch.undo_no = record.undo_no
-where (record.had_rows or record.had_kept or record.had_origin)
-    and plan.action = 'delete'
+from :"ledger".undo_records as record join :"ledger".undo_batches as batch using (undo_no)
+-- An array, so that the index is used: without statistics a join compared each record of the plan with each of undo_records.
+where record.record_id = any (array(
+        select plan.record_id::text
+        from pg_temp.plan join pg_temp.sealed_records using (record_id)
+        where plan.action = 'delete'
+    ))
+    and (record.had_rows or record.had_kept or record.had_origin)
     and batch.dataset = :'dataset'
     and batch.target_schema = :'schema';
 

@@ -166,21 +166,19 @@ fn last(loaded: &[RunToUndo]) -> Result<RunToUndo, Cause> {
 
 /// The reason why one of several runs cannot be undone, with those that can.
 fn with_those_that_can(cause: Cause, runs: &[RunToUndo]) -> Cause {
-    let able = runs.iter().filter(|run| admit(run).is_ok()).map(|run| run.run_id.to_string());
-    let able: Vec<_> = able.collect();
-    let hint = || match able.is_empty() {
-        true => "merganser status lists the runs".to_owned(),
-        false => format!("leave it out: merganser undo {}", able.join(" ")),
+    let able: Vec<_> =
+        runs.iter().filter(|run| admit(run).is_ok()).map(|run| run.run_id.to_string()).collect();
+    let with = |own: Option<String>| match (able.is_empty(), own) {
+        (true, None) => "merganser status lists the runs".to_owned(),
+        (true, Some(own)) => own,
+        (false, own) => {
+            let ours = format!("leave it out: merganser undo {}", able.join(" "));
+            own.into_iter().fold(ours, |ours, own| ours + "; " + &own)
+        }
     };
     match cause {
-        Cause::Usage { message, hint: None } => Cause::Usage { message, hint: Some(hint()) },
-        Cause::Usage { message, hint: Some(own) } if !able.is_empty() => {
-            Cause::Usage { message, hint: Some(format!("{}; {own}", hint())) }
-        }
-        Cause::Refused { message, hint: own } if !able.is_empty() => {
-            let own = own.map(|own| format!("; {own}")).unwrap_or_default();
-            Cause::Refused { message, hint: Some(hint() + &own) }
-        }
+        Cause::Usage { message, hint } => Cause::Usage { message, hint: Some(with(hint)) },
+        Cause::Refused { message, hint } => Cause::Refused { message, hint: Some(with(hint)) },
         cause => cause,
     }
 }

@@ -246,6 +246,9 @@ fn sort(code: &SqlState) -> fn(FailedOperation) -> PgError {
 /// The SQLSTATE of a drop of what something else depends on. Its detail names that, and no values.
 const DEPENDED_ON: &str = "2BP01";
 
+/// The beginning of the server's message about a right on a whole database.
+const OF_DATABASE: &str = "permission denied for database";
+
 /// The server's message about a language that somebody has dropped.
 const PLPGSQL: &str = "language \"plpgsql\" does not exist";
 
@@ -322,10 +325,7 @@ impl PgError {
                 "rows that a policy hides would be missing everywhere: let the user own the tables, or have an \
                  administrator run: alter role … bypassrls"
             }
-            Self::Rights(f)
-                if f.server()
-                    .is_some_and(|server| server.message.starts_with("permission denied for database")) =>
-            {
+            Self::Rights(f) if f.server().is_some_and(|server| server.message.starts_with(OF_DATABASE)) => {
                 "have the database's owner run: grant connect, create on database … to … (create: for a schema that is not \
                  there yet)"
             }

@@ -118,10 +118,10 @@ async fn leave_out_uncommitted(
     *files = rest;
     let names: Vec<_> = left_out.into_iter().map(|file| file.name).collect();
     let Some(first) = names.first() else { return Ok(()) };
-    let dataset = context.dataset().typed();
+    let typed = context.target.typed();
     let message = format!("no run has committed {}", shorten(&names));
     let hint = format!(
-        "merganser run {dataset} takes what is still at the source; merganser reprocess {dataset} {first} takes it as it came before"
+        "merganser run {typed} takes what is still at the source; merganser reprocess {typed} {first} takes it as it came before"
     );
     if files.is_empty() {
         return Err(Cause::Refused { message, hint: Some(hint) });

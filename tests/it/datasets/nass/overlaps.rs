@@ -1,14 +1,16 @@
 //! Parts of the archive that tell of the same records are taken again by one command, each after the newer ones.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use merganser::datasets::nass::columns::VALUE;
 
 use super::world::{World, records};
 use crate::support::pipeline::Ran;
 
-/// From now on the service says this value in every record.
-fn revise(world: &World, value: &str) {
+/// From now on the service says this value in every record. The names of answers tell their time in seconds.
+async fn revise(world: &World, value: &str) {
+    tokio::time::sleep(Duration::from_millis(1_100)).await;
     let mut revised = records(2014..=2014, 300);
     (0..revised.len()).for_each(|row| revised.set(row, VALUE, value));
     world.server.change(|api| api.records = Arc::new(revised));
@@ -30,7 +32,7 @@ async fn again(world: &World, more: &[&str]) -> Ran {
 async fn one_command_puts_a_whole_table_right() {
     let world = World::new("nass overlaps", records(2014..=2014, 300), 2_000).await;
     world.run("2014", "2014", &["--api-limit", "700"]).await.exits(0);
-    revise(&world, "4711");
+    revise(&world, "4711").await;
     world.run("2014", "2014", &["--filter", "commodity_desc=CORN"]).await.exits(0);
     world.pipeline.execute("create table was as table nass_facts").await;
     let newer = "select count(*) from was where value = 4711 and commodity_desc = 'CORN'";
@@ -69,7 +71,7 @@ async fn one_command_puts_a_whole_table_right() {
 async fn a_chain_of_parts_comes_from_its_newest_end_also_when_it_is_cut_off() {
     let world = World::new("nass chain", records(2014..=2014, 300), 2_000).await;
     for (value, filter) in [("1", "state_alpha=AL"), ("2", "commodity_desc=CORN"), ("3", "state_alpha=IA")] {
-        revise(&world, value);
+        revise(&world, value).await;
         world.run("2014", "2014", &["--filter", filter]).await.exits(0);
     }
     let tell = |table: &str| {

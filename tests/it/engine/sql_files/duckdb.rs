@@ -77,6 +77,7 @@ const IN_DUCKDB: &[&str] = &[
     "transform/bucketing:whole",
     "transform/bucketing:counted",
     "transform/bucketing:partitions",
+    "transform/clean:places",
     "transform/clean:raw",
     "transform/clean:cleaned",
     "transform/clean:clean",
@@ -121,6 +122,7 @@ fn each_duckdb_file_and_part_runs_on_an_empty_store() {
     let mut variables = vec![
         ("known", "known_datapoint_places"),
         ("dir", dir.to_str().unwrap()),
+        ("folder", dir.to_str().unwrap()),
         ("records", "oca_records"),
         ("limit", "10"),
         ("offset", "0"),
