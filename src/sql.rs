@@ -437,6 +437,7 @@ pub const TRANSFORM_COLUMNS: &str = part(file::TRANSFORM_LOOKING, "columns");
 pub const TRANSFORM_KEY: &str = part(file::TRANSFORM_LOOKING, "key");
 pub const TRANSFORM_PARTITIONS: &str = part(file::TRANSFORM_LOOKING, "partitions");
 pub const TRANSFORM_BY_KEY_ALONE: &str = part(file::TRANSFORM_LOOKING, "by_key_alone");
+pub const TRANSFORM_BY_KEY_ALWAYS: &str = part(file::TRANSFORM_LOOKING, "by_key_always");
 pub const TRANSFORM_PAGES: &str = part(file::TRANSFORM_LOOKING, "pages");
 pub const TRANSFORM_CHANGES: &str = part(file::TRANSFORM_LOOKING, "changes");
 pub const TRANSFORM_OBSTACLES: &str = part(file::TRANSFORM_LOOKING, "obstacles");

@@ -34,12 +34,12 @@ known as (
             when run.kind = 'run'
                 and file.name <> own.name
                 and (
-                    -- The run that loaded the other one has failed over this one, or ended before it came to it: they are as new as each
-                    -- other still.
+                    -- The run that took the other one has failed over this one, or ended before it came to it: they are as new as each
+                    -- other still, even if the other one was read again since.
                     exists (
                         select
                         from :"ledger".parts as left_over
-                        where left_over.run_id = file.run_id
+                        where left_over.run_id = loader.run_id
                             and left_over.name = own.name
                             and left_over.sha256 = own.sha256
                     )
@@ -49,6 +49,7 @@ known as (
                 then file.name
         end as told_by,
         own.name,
+        file.name as known_name,
         own_posting.text as posting,
         -- Production holds the day of a file that was new in the same run: a person has decided so.
         coalesce(file.name <> own.name and origin_posting.text = own_posting.text, false) as is_decided,
@@ -63,7 +64,18 @@ known as (
         -- If production was created anew, the ledger remembers days that are no longer there.
         and exists (select from :"schema".datapoint_days as day where day.date = seen.record_id::date)
     left join :"ledger".parts as file on file.part_id = origin.part_id
-    left join :"ledger".runs as loader on loader.run_id = file.run_id
+    left join lateral (
+        select taker.run_id, taker.started_at, taker.status
+        from :"ledger".parts as taken join :"ledger".runs as taker using (run_id)
+        where taken.name = file.name
+            and taken.sha256 = file.sha256
+            and taken.order_key = file.order_key
+            and taker.dataset = 'datapoints'
+            and taker.target_schema = :'schema'
+            and not taker.dry_run
+        order by taker.kind <> 'run', taken.part_id desc
+        limit 1
+    ) as loader on true
     cross join lateral (select substring(seen.order_key from '^posted [0-9]+ ') as text) as own_posting
     cross join lateral (select substring(file.order_key from '^posted [0-9]+ ') as text) as origin_posting
 )
@@ -78,6 +90,7 @@ select
     false as is_changed,
     told_by,
     name,
+    case when is_decided then known_name end as shared_with,
     posting,
     kind,
     case
@@ -111,7 +124,21 @@ where plan.action = 'load'
     and substring(file.order_key from '^posted [0-9]+ ') = plan.posting
     and run.dataset = 'datapoints'
     and run.target_schema = :'schema'
-    and not run.dry_run;
+    and not run.dry_run
+union
+select plan.record_id, plan.name, plan.shared_with
+from pg_temp.plan
+where plan.action = 'load' and plan.kind = 'reprocess' and plan.shared_with is not null
+union
+-- A ledger that did not see how files were posted knows nothing of their order but their names.
+select plan.record_id, plan.name, other.name
+from pg_temp.plan
+    join :"staging".datapoints_records as record on record.record_id = plan.record_id::text
+    join :"ledger".parts as other on other.part_id = record.part_id
+where plan.action = 'load'
+    and plan.kind = 'reprocess'
+    and other.name <> plan.name
+    and substring(record.order_key from '^posted [0-9]+ ') = plan.posting;
 
 do $$
 declare
@@ -130,7 +157,10 @@ begin
             case said.days when 1 then '' else format(' (and %s more)', said.days - 1) end,
             said.name,
             said.other,
-            said.other
+            case
+                when said.other ~ '^[A-Za-z0-9._-]+$' then said.other
+                else concat('''', replace(said.other, '''', '''\'''''), '''')
+            end
         );
     end loop;
 end
@@ -194,7 +224,12 @@ begin
                 'the day %s is in two new files, %s and %s: which of them is right?', told.record_id, told.told_by, told.name
             ),
             hint = format(
-                'if %s is right: merganser reprocess datapoints %s; if not, remove it at its source and run again', told.name, told.name
+                'if %s is right: merganser reprocess datapoints %s; if not, remove it at its source and run again',
+                told.name,
+                case
+                    when told.name ~ '^[A-Za-z0-9._-]+$' then told.name
+                    else concat('''', replace(told.name, '''', '''\'''''), '''')
+                end
             );
     end loop;
     for name, month in

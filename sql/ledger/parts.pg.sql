@@ -18,13 +18,14 @@ where parts.status = 'archived'
 returning part_id;
 
 -- part: order_keys  (statement)
--- Purpose: how files counted when they were last taken in, whatever came of it: what is read again keeps its place among the others.
+-- Purpose: how files counted when they were last committed, or were last taken in if none did: what is read again keeps its place
+--          among the others. (What was posted later and not committed is not what the archive has under the name.)
 -- Inputs:  $1 dataset, $2 target schema; :"ledger".
--- Outputs: name, order_key, part_id; the highest part_id is of the newest.
-select distinct on (parts.name) parts.name, parts.order_key, parts.part_id
+-- Outputs: name, order_key; part_id of the newest of all.
+select distinct on (parts.name) parts.name, parts.order_key, max(parts.part_id) over () as part_id
 from :"ledger".parts join :"ledger".runs using (run_id)
 where runs.dataset = $1 and runs.target_schema = $2 and not runs.dry_run
-order by parts.name, parts.part_id desc;
+order by parts.name, parts.status in ('pending', 'failed', 'retried'), parts.part_id desc;
 
 -- part: uncommitted  (statement)
 -- Purpose: which files did runs take from their source, and none did commit? The sender may have withdrawn them since.

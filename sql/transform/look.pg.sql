@@ -116,6 +116,14 @@ select
 from (select :"key", null as :"whole", null as :"whole" from :"schema".:"table" limit 0) as :"table"
 where :condition;
 
+-- part: by_key_always  (script, inside a transaction)
+-- Purpose: try whether a condition has the same answer for a key whenever it is asked. PostgreSQL takes no other for an index: none
+--          with a subquery, the time or a random number.
+-- Inputs:  :"schema", :"table", :"key", :condition (the job's, in parentheses).
+-- Outputs: none, once the transaction is over; an error if the condition is another one.
+create temp table :"table" on commit drop as select :"key" from :"schema".:"table" limit 0;
+create index on pg_temp.:"table" ((1)) where :condition;
+
 -- part: pages  (script)
 -- Purpose: find the pages of a giant partition.
 -- Inputs:  :"schema", :"table", :"key", :key_type, :'keys', :'with_null', :condition.

@@ -9,15 +9,32 @@
 select pg_advisory_xact_lock(hashtextextended($1, 2));
 
 -- part: newest  (statement)
--- Purpose: find the current version of a job: the one that is being made, else the one in place.
+-- Purpose: find the current version of a job: the one that is being made, else the one in place. A version into whose table a later
+--          one has put rows, in place and not to its end, is not whole any more.
 -- Inputs:  $1 job; :"ledger".
 -- Outputs: at most one row: version_id, hash, state, version_table, target_schema, target_table, is_in_place, old_table, plan,
 --          planned_at as text.
 select
     version_id, hash, state, version_table, target_schema, target_table, is_in_place, old_table, plan,
     to_char(planned_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS "UTC"') as planned
-from :"ledger".transform_versions
-where job = $1 and state in ('open', 'paused', 'swapped')
+from :"ledger".transform_versions as version
+where job = $1
+    and (
+        state in ('open', 'paused')
+        or state = 'swapped'
+        and not exists (
+            select
+            from :"ledger".transform_versions as mixed
+                join :"ledger".transform_groups as written on written.version_id = mixed.version_id and written.status = 'done'
+            where mixed.job = version.job
+                and mixed.target_schema = version.target_schema
+                and mixed.target_table = version.target_table
+                and mixed.is_in_place
+                and mixed.state in ('superseded', 'dropped')
+                and mixed.swapped_at is null
+                and mixed.planned_at > version.planned_at
+        )
+    )
 order by state in ('open', 'paused') desc, planned_at desc
 limit 1;
 

@@ -30,8 +30,9 @@ impl FinishError {
         match in_place && self.is_collision() {
             false => self.to_string(),
             true => format!(
-                "{COLLIDES} ({self}): if it lies in another partition of the source now, a run without --in-place puts it right; \
-                 otherwise two partitions give the same row"
+                "{COLLIDES} ({self}): if it lies in another partition of the source now, a run without --in-place (and without `where`, \
+                 if the table has more than it leaves in) puts it right, after a plan with --anew; otherwise two partitions give the \
+                 same row"
             ),
         }
     }

@@ -96,6 +96,7 @@ pub async fn complete(
                 return changed(session, worker, job, &differing).await;
             }
             if table.is_in_place {
+                refuse_incomplete(other, job, version, table).await?;
                 let values: [&(dyn tokio_postgres::types::ToSql + Sync); 2] =
                     [&worker.version, &None::<&str>];
                 if session.maybe("note the end", sql::TRANSFORM_SWAPPED, &values).await?.is_none() {
@@ -119,7 +120,8 @@ pub async fn complete(
 
 /// # Errors
 /// [`Cause::Refused`] if the version's table is another one, or lacks rows that were written, has rows under another
-/// key, or has rows that nobody has counted. A trigger that the script makes may write more.
+/// key, or has rows that nobody has counted. A trigger that the script makes may write more, and in place there may be rows of
+/// other partitions.
 async fn refuse_incomplete(
     session: &JobSession,
     job: &Job,
@@ -140,12 +142,15 @@ async fn refuse_incomplete(
     let text = session.text_with(sql::TRANSFORM_WHOLE, &variables);
     for row in session.query("count the rows of the new table", &text).await? {
         let (there, written): (i64, i64) = (row.try_get(0).map_err(decode)?, row.try_get(1).map_err(decode)?);
-        let has_triggers: bool = row.try_get(2).map_err(decode)?;
-        if there < written || there > written && !has_triggers {
+        let may_have_more: bool = clean.is_in_place || row.try_get(2).map_err(decode)?;
+        let so = match clean.is_in_place {
+            true => "this version is not complete",
+            false => "it is not put in place",
+        };
+        if there < written || there > written && !may_have_more {
             return Err(Cause::Refused {
                 message: format!(
-                    "{table} has {there} rows, and {written} were written into it: somebody has written to it meanwhile, and it \
-                     is not put in place"
+                    "{table} has {there} rows, and {written} were written into it: somebody has written to it meanwhile, and {so}"
                 ),
                 hint: Some(versions::anew(job, version)),
             });
@@ -157,11 +162,14 @@ async fn refuse_incomplete(
             return Err(Cause::Refused {
                 message: format!(
                     "{written} rows were written into {table} with the key {}, and it has {there} under it: a trigger of the table \
-                     or somebody has changed the key, which must stay what it is in the source; it is not put in place",
+                     or somebody has changed the key, which must stay what it is in the source, or has removed rows; {so}",
                     shown_key(key.as_deref())
                 ),
                 hint: Some(format!("let the trigger fill another column; {}", versions::anew(job, version))),
             });
+        }
+        if clean.is_in_place {
+            continue;
         }
         let target = TableName { schema: version.target_schema.clone(), table: version.target_table.clone() };
         let old_rows = look::relation(session, &target).await?.map_or(0, |old| old.rows);

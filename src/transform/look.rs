@@ -25,6 +25,9 @@ const KEY_TYPES: [&str; 10] = [
 /// The expression for the transaction that wrote a row. Its column is removed before the row is cleaned.
 pub const WRITTEN: &str = "xmin::text::bigint";
 
+/// The SQLSTATEs of a condition that an index cannot have: a function that is not immutable, and a subquery.
+const CHANGES: [&str; 2] = ["42P17", "0A000"];
+
 /// The SQLSTATEs of a condition that names what a table has not: no such column, several of this name, no such table.
 const NAMES_MORE: [&str; 3] = ["42703", "42702", "42P01"];
 
@@ -189,13 +192,29 @@ impl RawTable {
         let tried = session.run(what, &sql::render(sql::TRANSFORM_BY_KEY_ALONE, &variables)).await;
         match tried {
             Err(error) if error.sqlstate().is_some_and(|state| NAMES_MORE.contains(&state)) => {
-                Err(Cause::Refused {
+                return Err(Cause::Refused {
                     message: format!(
                         "[source] where names more than the key {key} ({error}): in place, partitions are replaced as a whole, and \
                          their rows that the condition leaves out would be deleted"
                     ),
                     hint: Some(format!(
                         "run without --in-place, put the condition into the cleaning, or write one by {key} alone"
+                    )),
+                });
+            }
+            tried => tried?,
+        }
+        let what = "try whether the condition always has the same answer";
+        let text = sql::render(sql::TRANSFORM_BY_KEY_ALWAYS, &variables[..4]);
+        match session.transaction(what, session.run(what, &text)).await {
+            Err(error) if error.sqlstate().is_some_and(|state| CHANGES.contains(&state)) => {
+                Err(Cause::Refused {
+                    message: format!(
+                        "[source] where may have another answer for the same key later ({error}): in place, a partition that it takes \
+                     in at the plan and leaves out afterwards would be deleted"
+                    ),
+                    hint: Some(format!(
+                        "compare {key} with fixed values, such as {key} like '1%', or run without --in-place"
                     )),
                 })
             }

@@ -168,7 +168,7 @@ async fn plan(session: &JobSession, job: &Job, options: &PlanOptions<'_>) -> Res
 
     let mut report = PlanReport { changes: changes(looking, &raw).await?, ..PlanReport::default() };
     let partitions = partitions(looking, &raw, false).await?;
-    if options.in_place {
+    if options.in_place && job.source.condition.is_some() {
         raw.refuse_partial(looking).await?;
     }
     fault::point!("transform.planning");

@@ -52,7 +52,7 @@ pub(super) async fn only_matching(
     let taken: HashSet<_> = files.iter().map(|file| &file.name).collect();
     let skipped: Vec<_> =
         names.into_iter().filter(|name| !taken.contains(name) && !undone.contains(name)).collect();
-    say_undone(context, undone.iter().filter(|name| !taken.contains(name)).cloned().collect());
+    say_undone(context, undone.iter().filter(|name| !taken.contains(name)).cloned().collect(), "");
     if !skipped.is_empty() {
         tracing::info!(
             run_id = %context.run_id,
@@ -121,7 +121,8 @@ async fn leave_out_uncommitted(
     let typed = context.target.typed();
     let message = format!("no run has committed {}", shorten(&names));
     let hint = format!(
-        "merganser run {typed} takes what is still at the source; merganser reprocess {typed} {first} takes it as it came before"
+        "merganser run {typed} takes what is still at the source; merganser reprocess {typed} {} takes it as it came before",
+        words::quoted(first)
     );
     if files.is_empty() {
         return Err(Cause::Refused { message, hint: Some(hint) });

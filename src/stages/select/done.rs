@@ -74,7 +74,10 @@ pub(super) async fn only_new(
     }
     leave_out_done(files, known);
     // A file that may have been posted again is compared first.
-    say_undone(context, undone.into_iter().filter(|name| !is_taken(files, name)).collect());
+    let (compared, left): (Vec<_>, Vec<_>) =
+        undone.into_iter().filter(|name| !is_taken(files, name)).partition(|name| is_there(files, name));
+    say_undone(context, left, "");
+    say_undone(context, compared, " unless it has changed since");
     Ok(())
 }
 
@@ -84,19 +87,24 @@ pub(super) fn undone(files: &[SelectedFile], known: &[KnownPart]) -> Vec<String>
     files.iter().map(|file| &file.name).filter(|name| undone.contains(name)).cloned().collect()
 }
 
+fn is_there(files: &[SelectedFile], name: &str) -> bool {
+    files.iter().any(|file| file.name == name)
+}
+
 /// Whether a file is taken for processing, not only for comparison.
 fn is_taken(files: &[SelectedFile], name: &str) -> bool {
     files.iter().any(|file| file.name == name && file.known.is_none())
 }
 
 /// Warns of undone files: somebody who waits for one must know that it is not taken again by itself.
-pub(super) fn say_undone(context: &RunContext, names: Vec<String>) {
+pub(super) fn say_undone(context: &RunContext, names: Vec<String>, unless: &str) {
     if let Some(first) = names.first() {
         tracing::warn!(
             run_id = %context.run_id,
-            "not taken, since its data was undone: {}; merganser reprocess {} {first} --force takes it",
+            "not taken{unless}, since its data was undone: {}; merganser reprocess {} {} --force takes it",
             shorten(&names),
-            context.target.typed()
+            context.target.typed(),
+            words::quoted(first)
         );
     }
 }

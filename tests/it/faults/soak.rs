@@ -41,7 +41,11 @@ async fn soak(world: Arc<World>, seed: u64, until: Instant, limit: usize) -> Soa
                 .stdout(std::process::Stdio::null())
                 .stderr(std::process::Stdio::null());
             let mut child = command.spawn().expect("the merganser binary runs");
-            let wait = Duration::from_millis(below(world.duration.as_millis() as u64 * 3 / 2));
+            // When the time is over, the production is finished undisturbed.
+            let wait = match Instant::now() < until && soaked.runs < limit {
+                true => Duration::from_millis(below(world.duration.as_millis() as u64 * 3 / 2)),
+                false => Duration::MAX,
+            };
             let fault = below(6);
             soaked.runs += 1;
             let ended = tokio::time::timeout(wait, child.wait()).await;

@@ -4,6 +4,7 @@ use std::io::Write as _;
 
 use super::world::{HEADER, PLACES, days, load, put, put_points, rollups_follow, sample, with_places};
 use crate::support::pipeline::Pipeline;
+use crate::support::postgres;
 
 #[tokio::test]
 async fn a_sample_becomes_tables_in_months_with_exact_rollups() {
@@ -141,6 +142,35 @@ async fn a_correction_stays_whatever_is_read_again_and_whatever_its_name_is() {
     assert_eq!(days(&pipeline).await, right.replace("12 7", "12 1"));
     pipeline.other(&all).await;
     assert_eq!(days(&pipeline).await, right);
+}
+
+#[tokio::test]
+async fn what_was_posted_and_not_committed_makes_no_older_content_newer() {
+    let pipeline = with_places("points rejected").await;
+    put_points(&pipeline, "datapoints-b.csv", "2013-01-03,1,1,1011AA,12,1,1\n");
+    load(&pipeline, &[]).await.exits(0);
+    put_points(&pipeline, "datapoints-c.csv", "2013-01-03,1,1,1011AA,13,1,1\n");
+    load(&pipeline, &[]).await.exits(0);
+    let odd = "2013-01-04,1,1,9999ZZ,1,1,1\n".repeat(12);
+    put_points(&pipeline, "datapoints-b.csv", &format!("2013-01-03,1,1,1011AA,14,1,1\n{odd}"));
+    load(&pipeline, &[]).await.exits(1);
+    std::fs::remove_file(pipeline.source().join("datapoints-b.csv")).unwrap();
+    pipeline.other(&["reprocess", "datapoints", "*", "--force"]).await.exits(0);
+    assert_eq!(days(&pipeline).await, "2013-01-03 13");
+}
+
+#[tokio::test]
+async fn a_new_database_names_the_days_whose_order_it_does_not_know() {
+    let pipeline = with_places("points order").await;
+    put_points(&pipeline, "datapoints-z.csv", "2013-01-01,1,1,1011AA,1,1,1\n2013-01-02,1,1,1011AA,1,1,1\n");
+    load(&pipeline, &[]).await.exits(0);
+    put_points(&pipeline, "datapoints-a.csv", "2013-01-02,1,1,1011AA,2,1,1\n");
+    load(&pipeline, &[]).await.exits(0);
+    assert_eq!(days(&pipeline).await, "2013-01-01 1, 2013-01-02 2");
+    let again = postgres::database("points rebuilt").await;
+    let again = pipeline.with("--database-url", again.url());
+    let said = again.other(&["reprocess", "datapoints", "*"]).await.exits(0);
+    said.says("the day 2013-01-02 counts from datapoints-z.csv now, and datapoints-a.csv, which is as new, has it too");
 }
 
 #[tokio::test]

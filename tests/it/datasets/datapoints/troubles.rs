@@ -87,6 +87,9 @@ async fn nor_does_it_help_that_they_are_of_two_batches() {
             .says("if datapoints-2.csv is right: merganser reprocess datapoints datapoints-2.csv; if not, remove it");
         assert_eq!(days(&pipeline).await, "2013-01-01 1, 2013-01-02 300000");
     }
+    // Nor does it if the first is read again meanwhile.
+    pipeline.other(&["reprocess", "datapoints", "datapoints-1.csv", "--force"]).await.exits(0);
+    load(&pipeline, &[]).await.exits(1).says("the day 2013-01-02 is in two new files");
     // Nor does a replay of all files, when the second is withdrawn.
     std::fs::remove_file(pipeline.source().join("datapoints-2.csv")).unwrap();
     load(&pipeline, &[]).await.exits(0).says("Nothing new");
