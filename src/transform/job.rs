@@ -29,6 +29,8 @@ pub struct Job {
     pub test: Option<JobTest>,
     /// SHA-256 of the job file and the files it names, as 64 hexadecimal digits.
     pub hash: String,
+    /// The files that the cleaning reads while it is at work, as they were before they were hashed.
+    stamps: Vec<files::Stamp>,
 }
 
 /// A table's name with its schema.
@@ -142,9 +144,17 @@ impl Job {
             Some(fields) => Some(test(fields, &folder, default_schema)?),
             None => None,
         };
-        let mut job = Self { folder, name, source, target, clean, test, hash: String::new() };
+        let (hash, stamps) = (String::new(), Vec::new());
+        let mut job = Self { folder, name, source, target, clean, test, hash, stamps };
+        job.stamps = hash::stamps(&job)?;
         job.hash = hash::of(&job, text, default_schema)?;
         Ok(job)
+    }
+
+    /// # Errors
+    /// [`Cause::Refused`] if somebody has changed a file that the cleaning reads since the job was read.
+    pub fn refuse_changed_files(&self) -> Result<(), Cause> {
+        files::refuse_changed(&self.stamps)
     }
 
     /// The name of this version's table before it is put in place.

@@ -63,7 +63,15 @@ pub fn failures(rows: &[Value], unreadable: &[Value]) -> String {
             text += "They are gone from their source, so no run takes them any more.\n";
         } else if rows.iter().all(is_settled) {
             let typed = datasets::typed_in(word(first, "dataset"), word(first, "target_schema"));
-            return text + &format!("Next: have it put right at the source, then merganser run {typed}\n");
+            let name = typed.split(' ').next().unwrap_or_default();
+            let is_asked = datasets::named(name).is_some_and(|dataset| dataset.asked.is_some());
+            return text
+                + &match is_asked {
+                    // A service has no file that could be put right.
+                    true => "Next: remove it from the archive, then run as before: it is requested again\n"
+                        .to_owned(),
+                    false => format!("Next: have it put right at the source, then merganser run {typed}\n"),
+                };
         }
     }
     text + &next(rows)

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
+use super::files::Stamp;
 use super::{CleanWith, JOB_FILE, Job, Truth};
 use crate::error::Cause;
 use crate::words::{hex, sha256};
@@ -48,6 +49,15 @@ pub(super) fn of(job: &Job, text: &str, default_schema: &str) -> Result<String, 
         add("truth", &fs::read(path).unwrap_or_default());
     }
     Ok(hex(&hash.finalize()))
+}
+
+/// The files that are read while the cleaning is at work, as they are now.
+pub(super) fn stamps(job: &Job) -> Result<Vec<Stamp>, Cause> {
+    let mut paths: Vec<_> = job.clean.files.iter().map(|file| job.folder.join(file)).collect();
+    if let CleanWith::Python { .. } = &job.clean.with {
+        paths.extend(python_files(&job.folder)?);
+    }
+    Ok(paths.into_iter().map(Stamp::of).collect())
 }
 
 /// A hash combined with another text.

@@ -165,6 +165,7 @@ impl Worker<'_> {
         counted: &[read::Counted],
         cost: Cost,
     ) -> Result<(), Cause> {
+        self.job.refuse_changed_files()?;
         let into = (&self.table, &*self.raw);
         let mut ended = finish::finish(&self.session, &self.id, claim, into, rows, counted, cost).await;
         if self.table.is_in_place

@@ -181,6 +181,29 @@ async fn a_file_of_data_is_part_of_the_version_and_is_found_from_everywhere() {
 }
 
 #[tokio::test]
+async fn a_file_of_data_that_changes_meanwhile_is_not_mixed_into_a_version() {
+    let world = World::new("transform_file_changes", 500).await;
+    world.edit("clean.duckdb.sql", "1 as version", "(select version from read_csv('lookup.csv')) as version");
+    let with = "sql = \"clean.duckdb.sql\"\nfiles = [\"lookup.csv\"]\n";
+    world.edit("job.toml", "sql = \"clean.duckdb.sql\"\n", with);
+    world.put("lookup.csv", "version\n1\n");
+    let hold = world.folder.path().join("hold");
+    let worker = world.start(&["work"], &format!("transform.cleaned@1=hold {}", hold.display()));
+    until("a worker is held", async || hold.exists()).await;
+    // There and back again.
+    world.put("lookup.csv", "version\n2\n");
+    world.put("lookup.csv", "version\n1\n");
+    std::fs::remove_file(&hold).unwrap();
+    let output = worker.wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.code() == Some(1) && said.contains("was changed while"), "{said}");
+    world.put("lookup.csv", "version\n2\n");
+    world.expect(0, &["run"]);
+    let versions = "select string_agg(distinct version::text, ' ') from companies_clean";
+    assert_eq!(world.one(versions).await, "2");
+}
+
+#[tokio::test]
 async fn a_version_that_workers_make_is_not_dropped_and_one_without_leaves_nothing() {
     let world = World::new("transform_drop", 3_000).await;
     let hold = world.folder.path().join("hold");
