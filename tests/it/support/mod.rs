@@ -100,7 +100,7 @@ fn newest(folder: &Path) -> SystemTime {
 
 /// A private folder for a server, removed by its [`Janitor`] or when the TempDir is dropped. It is in memory where there is enough:
 /// databases that come and go are thousands of files, for each of which a disk's file system looks past all that were removed
-/// lately, which took a third of the suite's processor time.
+/// lately, which took a fifth of the suite's processor time.
 pub fn server_dir() -> TempDir {
     const MEMORY: &str = "/dev/shm";
     const ENOUGH_BYTES: u64 = 4 << 30;
