@@ -159,8 +159,10 @@ async fn plan(session: &JobSession, job: &Job, options: &PlanOptions<'_>) -> Res
         true => job.target.table.table.clone(),
         false => free_name((session, looking), job).await?,
     };
-    if options.in_place && job.source.condition.is_none() {
-        versions::refuse_other_job(session, job).await?;
+    match options.in_place {
+        true if job.source.condition.is_some() => raw.refuse_partial(looking).await?,
+        true => versions::refuse_other_job(session, job).await?,
+        false => {}
     }
     let table = TableName { schema: job.target.table.schema.clone(), table: version_table.clone() };
     let (mut clean, untried) = target::look(looking, job, &raw, &table, options.in_place).await?;
@@ -168,9 +170,6 @@ async fn plan(session: &JobSession, job: &Job, options: &PlanOptions<'_>) -> Res
 
     let mut report = PlanReport { changes: changes(looking, &raw).await?, ..PlanReport::default() };
     let partitions = partitions(looking, &raw, false).await?;
-    if options.in_place && job.source.condition.is_some() {
-        raw.refuse_partial(looking).await?;
-    }
     fault::point!("transform.planning");
     let store = options.buckets.store.as_ref();
     let wanted = store.map(|_| options.buckets.bucket_mib);

@@ -63,11 +63,12 @@ pub fn failures(rows: &[Value], unreadable: &[Value]) -> String {
             text += "They are gone from their source, so no run takes them any more.\n";
         } else if rows.iter().all(is_settled) {
             let typed = datasets::typed_in(word(first, "dataset"), word(first, "target_schema"));
-            let name = typed.split(' ').next().unwrap_or_default();
-            let is_asked = datasets::named(name).is_some_and(|dataset| dataset.asked.is_some());
+            let dataset = datasets::known(word(first, "dataset"));
+            // A service has no file that could be put right.
+            let is_answer = dataset
+                .is_some_and(|dataset| dataset.asked.is_some() && dataset.is_archived(word(first, "name")));
             return text
-                + &match is_asked {
-                    // A service has no file that could be put right.
+                + &match is_answer {
                     true => "Next: remove it from the archive, then run as before: it is requested again\n"
                         .to_owned(),
                     false => format!("Next: have it put right at the source, then merganser run {typed}\n"),
@@ -221,4 +222,25 @@ pub fn failure(row: &Value) -> String {
         let _ = writeln!(text, "\n{fragment}");
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn an_answer_is_requested_again_and_a_file_is_put_right_at_its_source() {
+        for (dataset, name, next) in [
+            ("nass", "2012-AL+1-46c0f0a1.20261126T102030Z.csv.gz", "remove it from the archive"),
+            ("nass_mine", "qs.crops_20260102.txt.gz", "have it put right at the source"),
+            ("oca", "LandlordTenant.Incr.2024-11-09.zip", "have it put right at the source"),
+        ] {
+            let unreadable =
+                json!({"dataset": dataset, "name": name, "error": "it is cut", "is_gone": false});
+            let text = failures(&[], &[unreadable]);
+            assert!(text.contains(&format!("\nNext: {next}")), "{text}");
+        }
+    }
 }

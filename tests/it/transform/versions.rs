@@ -151,6 +151,9 @@ async fn a_source_that_has_changed_since_is_told_with_the_command_that_reads_it(
         );
         assert!(said.contains("--anew reads it"), "{said}");
     }
+    // So many are not counted for a remark.
+    world.run("update etl.transform_versions set plan = jsonb_set(plan, '{rows}', '5000001')").await;
+    assert!(world.expect(0, &["run"]).contains("public.companies_raw may have changed since it was read"));
     world.expect(0, &["run", "--anew"]);
     assert!(!world.expect(0, &["run"]).contains("changed since"));
     world.assert_whole().await;
