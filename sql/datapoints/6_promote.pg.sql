@@ -140,6 +140,14 @@ where plan.action = 'load'
     and other.name <> plan.name
     and substring(record.order_key from '^posted [0-9]+ ') = plan.posting;
 
+-- A word as a shell takes it.
+create or replace function pg_temp.quoted(word text) returns text language sql as $$
+    select case
+        when word ~ '^[A-Za-z0-9._-]+$' then word
+        else concat('''', replace(word, '''', '''\'''''), '''')
+    end
+$$;
+
 do $$
 declare
     said record;
@@ -157,10 +165,7 @@ begin
             case said.days when 1 then '' else format(' (and %s more)', said.days - 1) end,
             said.name,
             said.other,
-            case
-                when said.other ~ '^[A-Za-z0-9._-]+$' then said.other
-                else concat('''', replace(said.other, '''', '''\'''''), '''')
-            end
+            pg_temp.quoted(said.other)
         );
     end loop;
 end
@@ -226,10 +231,7 @@ begin
             hint = format(
                 'if %s is right: merganser reprocess datapoints %s; if not, remove it at its source and run again',
                 told.name,
-                case
-                    when told.name ~ '^[A-Za-z0-9._-]+$' then told.name
-                    else concat('''', replace(told.name, '''', '''\'''''), '''')
-                end
+                pg_temp.quoted(told.name)
             );
     end loop;
     for name, month in

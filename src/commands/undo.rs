@@ -168,13 +168,14 @@ fn last(loaded: &[RunToUndo]) -> Result<RunToUndo, Cause> {
 fn with_those_that_can(cause: Cause, runs: &[RunToUndo]) -> Cause {
     let able: Vec<_> =
         runs.iter().filter(|run| admit(run).is_ok()).map(|run| run.run_id.to_string()).collect();
-    let with = |own: Option<String>| match (able.is_empty(), own) {
-        (true, None) => "merganser status lists the runs".to_owned(),
-        (true, Some(own)) => own,
-        (false, own) => {
-            let ours = format!("leave it out: merganser undo {}", able.join(" "));
-            own.into_iter().fold(ours, |ours, own| ours + "; " + &own)
-        }
+    let ours = match able.is_empty() {
+        true => None,
+        false => Some(format!("leave it out: merganser undo {}", able.join(" "))),
+    };
+    let with = |own: Option<String>| match (ours, own) {
+        (None, None) => "merganser status lists the runs".to_owned(),
+        (Some(hint), None) | (None, Some(hint)) => hint,
+        (Some(ours), Some(own)) => ours + "; " + &own,
     };
     match cause {
         Cause::Usage { message, hint } => Cause::Usage { message, hint: Some(with(hint)) },

@@ -96,10 +96,11 @@ pub async fn work(
     worker: Uuid,
     share: &WorkerShare,
 ) -> Result<WorkEnd, Failure> {
-    let mut open = match past_outages(async || Worker::open((config, url, job), worker, share).await).await? {
-        Ok(open) => open,
-        Err(end) => return Ok(end),
-    };
+    let mut open =
+        match past_outages(false, async || Worker::open((config, url, job), worker, share).await).await? {
+            Ok(open) => open,
+            Err(end) => return Ok(end),
+        };
     let in_place = open.version.is_in_place;
     let failed = |cause| memory::failure(cause, in_place);
     loop {

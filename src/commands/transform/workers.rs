@@ -1,7 +1,7 @@
 //! `merganser transform run`: plans a job and starts workers on this machine, each a process of its own.
 
 use std::io::IsTerminal as _;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::Value;
 use tokio::process::{Child, Command};
@@ -19,7 +19,7 @@ use crate::transform::plan::{self, PlanOptions};
 use crate::transform::session::JobSession;
 use crate::transform::status::status;
 use crate::transform::versions::{Version, newest};
-use crate::transform::work::{OUTAGE, WorkEnd, failure, given_up, is_outage, past_outages};
+use crate::transform::work::{WorkEnd, failure, given_up, past_outages};
 
 /// How often a dead worker is started again; its partitions become poison before that.
 const RESTARTS: usize = 40;
@@ -42,7 +42,7 @@ pub async fn run(
 ) -> Result<Exit, Failure> {
     let mut interrupt = Interrupt::listen().map_err(Cause::io("listen for signals"))?;
     // A plan that broke has changed nothing, and is begun anew.
-    let version = past_outages(async || {
+    let version = past_outages(false, async || {
         let session = JobSession::open_ledger(&server.url, &config.database).await?;
         let looking = JobSession::open(&server.url, &config.database, "transform").await?;
         let workspace = Workspace::create(&config.worker.work_dir)?;
@@ -114,7 +114,8 @@ async fn oversee(
         }
     }
     bar.finish_and_clear();
-    let found = looking.after_outage().await?;
+    // The server is waited for as long as workers wait.
+    let found = past_outages(true, async || looking.look().await).await?;
     Ok(found.map(|(version, found)| end(job, &version, &found, &workers)))
 }
 
@@ -146,20 +147,6 @@ impl VersionLook<'_> {
         };
         self.session = Some(session);
         Ok(found)
-    }
-
-    /// The same when workers have ended: the server is waited for as long as workers wait.
-    async fn after_outage(&mut self) -> Result<Option<(Version, Value)>, Cause> {
-        let start = Instant::now();
-        loop {
-            match self.look().await {
-                Err(Cause::Postgres(error)) if is_outage(&error) && start.elapsed() < OUTAGE => {
-                    tracing::warn!("the connection was lost, and is made again: {error}");
-                    tokio::time::sleep(LOOK).await;
-                }
-                other => return other,
-            }
-        }
     }
 }
 

@@ -114,9 +114,7 @@ async fn leave_out_uncommitted(
     }
     let uncommitted = context.ledger.uncommitted().await?;
     let is_left_out = |file: &SelectedFile| uncommitted.contains(&file.name) && !is_chosen(&file.name);
-    let (left_out, rest): (Vec<_>, Vec<_>) = std::mem::take(files).into_iter().partition(is_left_out);
-    *files = rest;
-    let names: Vec<_> = left_out.into_iter().map(|file| file.name).collect();
+    let names: Vec<_> = files.extract_if(.., |file| is_left_out(file)).map(|file| file.name).collect();
     let Some(first) = names.first() else { return Ok(()) };
     let typed = context.target.typed();
     let message = format!("no run has committed {}", shorten(&names));
@@ -154,7 +152,11 @@ async fn may_be_retried(context: &RunContext, record: i64) -> Result<(), Cause> 
                 "failed record {record} is where {} breaks off: no record to try again",
                 known.file
             ),
-            hint: Some(format!("merganser reprocess {} {}", context.target.typed(), known.file)),
+            hint: Some(format!(
+                "merganser reprocess {} {}",
+                context.target.typed(),
+                words::quoted(&known.file)
+            )),
         });
     }
     Ok(())

@@ -74,8 +74,14 @@ pub(super) async fn only_new(
     }
     leave_out_done(files, known);
     // A file that may have been posted again is compared first.
-    let (compared, left): (Vec<_>, Vec<_>) =
-        undone.into_iter().filter(|name| !is_taken(files, name)).partition(|name| is_there(files, name));
+    let (mut left, mut compared) = (Vec::new(), Vec::new());
+    for name in undone {
+        match files.iter().find(|file| file.name == name) {
+            None => left.push(name),
+            Some(file) if file.known.is_some() => compared.push(name),
+            Some(_) => {}
+        }
+    }
     say_undone(context, left, "");
     say_undone(context, compared, " unless it has changed since");
     Ok(())
@@ -85,15 +91,6 @@ pub(super) async fn only_new(
 pub(super) fn undone(files: &[SelectedFile], known: &[KnownPart]) -> Vec<String> {
     let undone: HashSet<_> = known.iter().filter(|known| known.is_undone).map(|known| &known.name).collect();
     files.iter().map(|file| &file.name).filter(|name| undone.contains(name)).cloned().collect()
-}
-
-fn is_there(files: &[SelectedFile], name: &str) -> bool {
-    files.iter().any(|file| file.name == name)
-}
-
-/// Whether a file is taken for processing, not only for comparison.
-fn is_taken(files: &[SelectedFile], name: &str) -> bool {
-    files.iter().any(|file| file.name == name && file.known.is_none())
 }
 
 /// Warns of undone files: somebody who waits for one must know that it is not taken again by itself.

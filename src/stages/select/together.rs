@@ -3,6 +3,7 @@
 use super::{Posting, SelectedFile, shorten};
 use crate::error::Cause;
 use crate::run::context::RunContext;
+use crate::words;
 
 /// All parts from the source, for a dataset whose parts are taken together; `None`: they are not. `near` are similar
 /// names, each with the reason why it is not a part.
@@ -58,7 +59,11 @@ pub(super) async fn to_compare(context: &RunContext, files: &mut [SelectedFile])
     if let Some(first) = undone.first() {
         let dataset = context.dataset();
         let how = match dataset.inputs.is_empty() {
-            true => format!("merganser reprocess {} {first} --force takes it", context.target.typed()),
+            true => format!(
+                "merganser reprocess {} {} --force takes it",
+                context.target.typed(),
+                words::quoted(first)
+            ),
             false => {
                 "merganser undo RUN, with the id of that undo (merganser status), brings it back".to_owned()
             }

@@ -20,18 +20,20 @@ pub fn is_outage(error: &PgError) -> bool {
 }
 
 /// Does something from the beginning again if the connection is lost meanwhile. A server that could never be reached is not
-/// waited for.
-pub async fn past_outages<T>(mut work: impl AsyncFnMut() -> Result<T, Cause>) -> Result<T, Cause> {
-    let mut lost: Option<Instant> = None;
+/// waited for; `was_there`: it was reached before.
+pub async fn past_outages<T>(
+    mut was_there: bool,
+    mut work: impl AsyncFnMut() -> Result<T, Cause>,
+) -> Result<T, Cause> {
+    let mut lost = None;
     loop {
         match work().await {
             Err(Cause::Postgres(error)) if is_outage(&error) => {
-                let was_there = matches!(error, PgError::ConnectionLost(_));
-                let is_over = |since: Instant| since.elapsed() >= OUTAGE;
-                if lost.map_or(!was_there, is_over) {
+                was_there |= matches!(error, PgError::ConnectionLost(_));
+                let since: &mut Instant = lost.get_or_insert_with(Instant::now);
+                if !was_there || since.elapsed() >= OUTAGE {
                     return Err(error.into());
                 }
-                lost.get_or_insert_with(Instant::now);
                 tracing::warn!("the connection was lost, and is made again: {error}");
                 tokio::time::sleep(PAUSE).await;
             }

@@ -120,7 +120,7 @@ fn commands_name_a_dataset_as_it_is_typed() {
                 let values = lines[line - 1..lines.len().min(line + 5)].join(" ");
                 let values = values.split(");").next().unwrap_or_default();
                 let is_fault = match name {
-                    "" => !values.contains("typed"),
+                    "" => !["typed(", "typed_in(", ".typed"].iter().any(|way| values.contains(way)),
                     name => name != "typed",
                 };
                 if takes_dataset && is_fault {

@@ -69,6 +69,21 @@ async fn a_shared_day_stays_open_until_a_person_decides() {
     assert_eq!(days(&pipeline).await, decided.replace("07 5", "07 6"));
 }
 
+/// The sender chooses the names, and people type what is said.
+#[tokio::test]
+async fn a_name_is_typed_as_a_shell_takes_it() {
+    let pipeline = loaded("points quoted").await;
+    put_points(&pipeline, "datapoints-a.csv", "2013-01-07,1,1,1011AA,5,1,1\n");
+    put_points(&pipeline, "datapoints-it's $(id).csv", "2013-01-07,1,1,1011AA,6,1,1\n");
+    load(&pipeline, &["--allow", "failures"]).await.says("2 records failed");
+    let typed = r"datapoints 'datapoints-it'\''s $(id).csv'";
+    pipeline.other(&["failures"]).await.says(&format!("merganser reprocess {typed} lets this one count"));
+    let said = pipeline.other(&["reprocess", "datapoints", "datapoints-a.csv", "--force"]).await.exits(0);
+    // In a line of JSON.
+    let typed = typed.replace('\\', r"\\");
+    said.says(&format!("merganser reprocess {typed} --force --overwrite-newer"));
+}
+
 #[tokio::test]
 async fn nor_does_it_help_that_they_are_of_two_batches() {
     let pipeline = loaded("points batches").await;
