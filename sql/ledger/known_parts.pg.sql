@@ -3,7 +3,8 @@
 -- Inputs:  $1 dataset, $2 target schema; :"ledger".
 -- Outputs: name, part_id, size, checksum (null: adopted), when it was last changed at its source (microseconds since
 --          1970, null: not known), whether it is done (read to its end, or undone), whether a record of the name is still
---          failed, and whether it is undone. A file of the archive has no time of its own: that of the same bytes counts.
+--          failed, whether it is undone, and the checksums of all content of the name that was undone. A file of the archive
+--          has no time of its own: that of the same bytes counts.
 with posting as (
     select parts.*
     from :"ledger".parts join :"ledger".runs using (run_id)
@@ -27,6 +28,12 @@ posted as (
     from posting
     where modified_at is not null
     order by name, sha256, part_id desc
+),
+content as (
+    select distinct on (name, sha256) name, sha256, status
+    from posting
+    where sha256 is not null
+    order by name, sha256, part_id desc
 )
 select
     name,
@@ -46,5 +53,8 @@ select
             and not failed_run.dry_run
             and failed.resolved_at is null
     ) as has_failures,
-    status = 'undone' as is_undone
+    status = 'undone' as is_undone,
+    array(
+        select content.sha256 from content where content.name = newest.name and content.status = 'undone'
+    ) as undone_sha256
 from newest left join posted using (name, sha256);

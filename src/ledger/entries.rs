@@ -114,6 +114,8 @@ pub struct KnownPart {
     pub has_failures: bool,
     /// Its result was undone: no run takes it again by itself.
     pub is_undone: bool,
+    /// The checksums of all content of this name whose result was undone.
+    pub undone_sha256: Vec<String>,
 }
 
 /// A failed record that may be tried again: its place in a file of that name and size.

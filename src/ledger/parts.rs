@@ -37,6 +37,7 @@ impl Ledger {
                 has_failures: row.try_get(6)?,
                 // Older ledgers do not have this column.
                 is_undone: version >= 3 && row.try_get(7)?,
+                undone_sha256: if version >= 3 { row.try_get(8)? } else { Vec::new() },
             })
         });
         Ok(known.collect::<Result<_, tokio_postgres::Error>>().map_err(decode)?)

@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use serde_json::json;
 
-use super::select::{AskedFor, Batch, SelectedFile};
+use super::select::{AskedFor, BRINGS_BACK, Batch, SelectedFile};
 use crate::dataset::FileName;
 use crate::error::Cause;
 use crate::ledger::{NewPart, PartFindings};
@@ -199,15 +199,25 @@ async fn bring(
     Ok(Ok(Brought { file_no, file, path, size_bytes: fetched.size_bytes, sha256: fetched.sha256 }))
 }
 
-/// Adds a file to the ledger and to those that are fetched, unless its content is known; returns the number of
-/// unchanged files.
+/// Adds a file to the ledger and to those that are fetched, unless its content is known or was undone; returns the number
+/// of files that are left out.
 async fn enter(context: &RunContext, brought: Brought, fetched: &mut Fetched) -> Result<usize, Cause> {
     let is_same = brought.is_same();
     let Brought { file_no, file, path, size_bytes, sha256 } = brought;
     if let Some(known) = file.known.as_ref().filter(|_| is_same) {
         context.ledger.compared(known.part_id, file.modified).await?;
         tracing::info!(run_id = %context.run_id, file = file.name, "         {}: posted again, and the same", file.name);
-        fs::remove_file(&path).map_err(Cause::io(format!("remove {}", path.display())))?;
+        remove(&path)?;
+        return Ok(1);
+    }
+    if file.undone_sha256.contains(&sha256) {
+        tracing::warn!(
+            run_id = %context.run_id,
+            file = file.name,
+            "{}: not taken, since this content was undone; {BRINGS_BACK}",
+            file.name
+        );
+        remove(&path)?;
         return Ok(1);
     }
     if is_closed(context)
@@ -234,6 +244,10 @@ async fn enter(context: &RunContext, brought: Brought, fetched: &mut Fetched) ->
         refused: Vec::new(),
     });
     Ok(0)
+}
+
+fn remove(path: &Path) -> Result<(), Cause> {
+    fs::remove_file(path).map_err(Cause::io(format!("remove {}", path.display())))
 }
 
 /// Do the archive's files never change once they are there?

@@ -24,7 +24,7 @@ use crate::run::gather::Gathered;
 use again::{only_failed, only_matching};
 use done::only_new;
 
-pub use done::{leave_out_archived, leave_out_done};
+pub use done::{BRINGS_BACK, leave_out_archived, leave_out_done};
 
 /// The files to process, in the order in which they count.
 #[derive(Debug)]
@@ -49,6 +49,8 @@ pub struct SelectedFile {
     pub asked: Option<AskedFor>,
     /// A posting that is done and has the same size: it may be the same file, and is compared.
     pub known: Option<Posting>,
+    /// Checksums of content of this name that was undone: no run takes it again by itself.
+    pub undone_sha256: Vec<String>,
     /// Why it cannot be requested at all.
     pub problem: Option<&'static str>,
 }
@@ -205,6 +207,7 @@ pub fn of_dataset(dataset: &Dataset, listing: Vec<ObjectInfo>) -> Vec<SelectedFi
             only_ordinals: Vec::new(),
             asked: None,
             known: None,
+            undone_sha256: Vec::new(),
             problem: None,
         })
     };
@@ -250,6 +253,7 @@ pub fn add_odd(dataset: &Dataset, files: &mut Vec<SelectedFile>, odd: Vec<(Strin
             only_ordinals: Vec::new(),
             asked: None,
             known: None,
+            undone_sha256: Vec::new(),
             problem: Some(problem),
         })
     };
@@ -276,6 +280,7 @@ mod tests {
             only_ordinals: Vec::new(),
             asked: None,
             known: None,
+            undone_sha256: Vec::new(),
             problem: None,
         });
         Selected { files: files.collect(), has_none: false, unchanged: 0 }

@@ -278,11 +278,12 @@ pub async fn made(
     session
         .transaction("make the new table", async {
             session.execute("wait for another worker", sql::TRANSFORM_LOCK_JOB, &[&lock]).await?;
+            // It may be of a release that noted nothing. Its state is looked up later than the table: a worker that has lost
+            // the lock of the job may just be putting it in place.
+            let there = VersionTable::look(session, version.version_id).await?;
             if !["open", "paused"].contains(&id.open(session).await?.state.as_str()) {
                 return Ok(None);
             }
-            // It may be of a release that noted nothing.
-            let there = VersionTable::look(session, version.version_id).await?;
             if let Some(lost) = there.lost(job, version) {
                 return Err(lost);
             }

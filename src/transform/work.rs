@@ -131,13 +131,21 @@ pub async fn work(
             Err(error) => {
                 // Without this the claims would wait until the lease runs out.
                 let _ = open.id.leave(&open.session, true).await;
-                let state = open.id.open(&open.session).await.map(|open| open.state);
-                let is_given_up =
-                    state.is_ok_and(|state| ["superseded", "dropped"].contains(&state.as_str()));
-                return Err(match is_given_up {
-                    true => Failure { database: Database::GivenUp { in_place }, ..failed(error) },
-                    false => failed(error),
-                });
+                let state = open.id.open(&open.session).await.map(|open| open.state).unwrap_or_default();
+                return match state.as_str() {
+                    // A worker that has lost the lock of the job may still put the version in place: then the next one that
+                    // has the lock finds the table gone.
+                    "swapped" => {
+                        tracing::info!(
+                            "another worker has put the version in place meanwhile; here: {error}"
+                        );
+                        Ok(WorkEnd::InPlace { old: None })
+                    }
+                    "superseded" | "dropped" => {
+                        Err(Failure { database: Database::GivenUp { in_place }, ..failed(error) })
+                    }
+                    _ => Err(failed(error)),
+                };
             }
         }
     }

@@ -41,11 +41,19 @@ pub(super) async fn only_matching(
             }),
         });
     }
+    let undone = undone(files, &known);
     if force {
+        if !undone.is_empty() {
+            tracing::warn!(
+                run_id = %context.run_id,
+                "taken again, although {} data was undone: {}",
+                if undone.len() == 1 { "its" } else { "their" },
+                shorten(&undone)
+            );
+        }
         return Ok(());
     }
     let names: Vec<_> = files.iter().map(|file| file.name.clone()).collect();
-    let undone = undone(files, &known);
     // Failures in an older posting of an undone file are open again, but do not bring the file back.
     let clean: Vec<_> = known.into_iter().filter(|file| file.is_undone || !file.has_failures).collect();
     leave_out_archived(files, &clean);

@@ -24,10 +24,15 @@ fn only_last(dataset: &Dataset, known: &mut Vec<KnownPart>) {
 /// Leaves out files that are done, by the newest posting of each name. A file of another size was posted again and is
 /// taken; order safety decides about its records. A file of the same size may have been posted again unless its time of
 /// change is the known one: it is fetched and compared. That time is not known of what was only read from the archive.
+/// Whatever is taken is held against what was undone when it is fetched.
 pub fn leave_out_done(files: &mut Vec<SelectedFile>, known: Vec<KnownPart>) {
     let known: HashMap<_, _> = known.into_iter().map(|file| (file.name.clone(), file)).collect();
     files.retain_mut(|file| {
-        let Some(known) = known.get(&file.name).filter(|known| known.is_done) else { return true };
+        let Some(known) = known.get(&file.name) else { return true };
+        file.undone_sha256.clone_from(&known.undone_sha256);
+        if !known.is_done {
+            return true;
+        }
         if file.problem.is_some() {
             return false;
         }
@@ -87,6 +92,10 @@ pub(super) async fn only_new(
     Ok(())
 }
 
+/// How undone data that the archive does not have in its place any more comes back.
+pub const BRINGS_BACK: &str =
+    "merganser undo RUN, with the id of that undo (merganser status), brings it back";
+
 /// Names of these files whose last posting was undone.
 pub(super) fn undone(files: &[SelectedFile], known: &[KnownPart]) -> Vec<String> {
     let undone: HashSet<_> = known.iter().filter(|known| known.is_undone).map(|known| &known.name).collect();
@@ -127,6 +136,7 @@ mod tests {
             is_done,
             has_failures: false,
             is_undone: false,
+            undone_sha256: Vec::new(),
         };
         let taken = |file: SelectedFile, known: KnownPart| {
             let mut files = vec![file];

@@ -1,6 +1,6 @@
 //! Parts that are taken together: all of them or none.
 
-use super::{Posting, SelectedFile, shorten};
+use super::{BRINGS_BACK, Posting, SelectedFile, shorten};
 use crate::error::Cause;
 use crate::run::context::RunContext;
 use crate::words;
@@ -64,9 +64,7 @@ pub(super) async fn to_compare(context: &RunContext, files: &mut [SelectedFile])
                 context.target.typed(),
                 words::quoted(first)
             ),
-            false => {
-                "merganser undo RUN, with the id of that undo (merganser status), brings it back".to_owned()
-            }
+            false => BRINGS_BACK.to_owned(),
         };
         tracing::warn!(
             run_id = %context.run_id,

@@ -240,6 +240,33 @@ async fn a_sleeper_in_the_middle_of_the_swap_is_put_aside() {
     assert_eq!(world.one(old).await, "1");
 }
 
+/// A worker that has lost the lock of the job in the middle of the swap still ends it. The next one, which has the lock and
+/// looks at the version's table by then, does not take its new name for a loss.
+#[tokio::test]
+async fn a_swap_whose_worker_has_lost_the_lock_of_the_job_is_no_error_for_the_next() {
+    let world = World::new("transform_swap_lock", 1_000).await;
+    world.expect(0, &["work"]);
+    world.edit("clean.duckdb.sql", "1 as version", "2 as version");
+    let [first_hold, second_hold] = ["first", "second"].map(|name| world.folder.path().join(name));
+    let second = world.start(&["work"], &format!("transform.finished=hold {}", second_hold.display()));
+    until("the second worker is held", async || second_hold.exists()).await;
+    let first = world.start(&["work"], &format!("transform.swapping=hold {}", first_hold.display()));
+    until("the first worker is held", async || first_hold.exists()).await;
+    let cut = "select count(*) filter (where pg_terminate_backend(pid)) from pg_locks
+        where locktype = 'advisory' and granted and database = (select oid from pg_database where datname = current_database())";
+    assert_eq!(world.one(cut).await, "1");
+    std::fs::remove_file(&second_hold).unwrap();
+    let waiting = "select count(*) from pg_stat_activity
+        where datname = current_database() and wait_event_type = 'Lock' and query like '%companies\\_clean\\_\\_%'";
+    until("the second worker waits for the table", async || world.one(waiting).await != "0").await;
+    std::fs::remove_file(&first_hold).unwrap();
+    for worker in [first, second] {
+        let output = worker.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+    assert_eq!(world.one("select min(version) || ' ' || max(version) from companies_clean").await, "2 2");
+}
+
 /// Claims, ends and the search for lost workers cost the same at the end of a version as at its beginning, even while
 /// an old snapshot keeps dead versions of rows from being removed.
 #[tokio::test]

@@ -144,6 +144,36 @@ async fn later_files_load_as_if_it_had_never_been() {
     assert_eq!(pipeline.one(marks).await, "a:four b:one d:one");
 }
 
+/// A sender who goes back to what was undone, after another posting that was undone too, does not bring it back.
+#[tokio::test]
+async fn content_that_was_undone_does_not_come_back_under_a_later_posting() {
+    let pipeline = bad_week("undo content").await;
+    let before = everything(&pipeline).await;
+    put_bad(&pipeline);
+    pipeline.run().await.exits(3);
+    let after = everything(&pipeline).await;
+    pipeline.other(&["undo", "last"]).await.exits(0);
+    let undo = last_run(&pipeline).await;
+    pipeline.put(Extract::weekly("2024-01-15").case("a", &case("four", 4)));
+    pipeline.run().await.exits(0);
+    pipeline.other(&["undo", "last"]).await.exits(0);
+    for options in [&["--dry-run"][..], &[]] {
+        put_bad(&pipeline);
+        pipeline.run_with(options).await.exits(0).says("this content was undone").says("brings it back");
+        assert!(everything(&pipeline).await == before);
+    }
+    pipeline.other(&["undo", &undo]).await.exits(0);
+    let found = everything(&pipeline).await;
+    for (name, rows) in &after {
+        assert_eq!(&found[name], rows, "{name}");
+    }
+    // What was never undone comes as before.
+    pipeline.put(Extract::weekly("2024-01-15").case("a", &case("five", 1)));
+    pipeline.run().await.exits(0);
+    pipeline.other(&["undo", "last"]).await.exits(0);
+    pipeline.other(&["reprocess", "oca", "*", "--force"]).await.exits(3).says("although its data was undone");
+}
+
 /// As in a run, the message says that the undo is committed, and the next run publishes.
 #[tokio::test]
 async fn an_undo_that_cannot_publish_is_committed_and_says_so() {
