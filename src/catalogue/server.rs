@@ -115,7 +115,7 @@ impl ServerState {
                 Topic::Server,
                 Weight::Standstill,
                 format!(
-                    "a COMMIT waits for {}, with {there} connected: a run stands still at its first COMMIT",
+                    "a COMMIT waits for {}, with {there} connected: a run hangs at its first COMMIT",
                     counted(wanted as u64, "synchronous standby server")
                 ),
                 "start the standby (pg_stat_replication shows who is there), or have an administrator run: alter \

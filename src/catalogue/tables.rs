@@ -128,8 +128,8 @@ fn part(row: &Row) -> Result<Vec<Remark>, tokio_postgres::Error> {
         "parent" => new(
             Weight::Warning,
             format!(
-                "{table} has {}: no key of {table} holds for the rows there; they are changed, deleted and \
-                 published with its own, new rows go into {table} itself",
+                "{table} has {}: no key of {table} applies to the rows there; they are changed, deleted and \
+                 published with its own rows, and new rows go into {table} itself",
                 counted(parts as u64, "child table")
             ),
             format!("make each a partition, or take it out: alter table CHILD no inherit {table};"),

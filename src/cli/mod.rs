@@ -247,7 +247,7 @@ pub struct FailuresArgs {
     /// Only those of this dataset
     #[arg(long, value_parser = dataset())]
     pub dataset: Option<&'static Dataset>,
-    /// The table that the dataset was loaded into, if that is another than its own
+    /// The table that the dataset was loaded into, if it is not the dataset's own
     #[arg(long, value_name = "[SCHEMA.]NAME", requires = "dataset")]
     pub table: Option<String>,
     /// Show one failed record, with the copy that was kept of it
@@ -314,7 +314,7 @@ pub struct Output {
     /// The command that was typed, without its arguments
     #[arg(skip)]
     pub command: String,
-    /// The whole command as a shell takes it, without `--dry-run`; empty: it holds a password
+    /// The whole command, quoted for a shell, without `--dry-run`; empty if it holds a password
     #[arg(skip)]
     pub typed: String,
 }

@@ -106,7 +106,7 @@ pub struct AdoptArgs {
     /// The dataset
     #[arg(value_parser = dataset())]
     pub dataset: &'static Dataset,
-    /// The table, if the dataset was loaded into another one than its own
+    /// The table, if the dataset was loaded into one that is not its own
     #[arg(long, value_name = "[SCHEMA.]NAME")]
     pub table: Option<String>,
     /// Add the missing tables, keys, foreign keys and indexes; without this they are listed, with the SQL

@@ -72,7 +72,7 @@ pub struct WayArgs {
     /// Replace the partitions of the clean table one by one, instead of building a table that takes its place
     #[arg(long)]
     pub in_place: bool,
-    /// Make the version again even though this cleaning is in place, or ended before it was; `plan` also replaces the plan of a
+    /// Make the version again even if this cleaning is in place, or ended before it was; `plan` also replaces the plan of a
     /// version that is being made
     #[arg(long)]
     pub anew: bool,

@@ -102,7 +102,7 @@ impl GitError {
         let hint = match self {
             Self::Folder { .. } => "--source git:DIR names a folder with clones at OWNER/NAME",
             Self::Changed { .. } => {
-                "run again: somebody fetched into it meanwhile, and the next run reads it as it is then"
+                "run again: somebody fetched into it meanwhile, and the next run reads what is there then"
             }
             Self::Object { .. } => "check the clone with git fsck, or make a fresh one",
             Self::Local { source, .. } if source.kind() == io::ErrorKind::StorageFull => {

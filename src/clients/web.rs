@@ -81,7 +81,7 @@ impl WebError {
                 "look at the address with a browser: the folder's page names the files that are there"
             }
             Self::Http { source: HttpError::Refused { status: 401 | 403 | 407 }, .. } => {
-                "see that the address is right and open to everybody: no name or password is sent there"
+                "check that the address is right and public: no name or password is sent there"
             }
             Self::Changing { .. } => "it is being written: run again later",
             Self::Page { .. } => {

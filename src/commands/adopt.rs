@@ -357,12 +357,12 @@ impl Adopted {
             let has_column = self.additions.iter().any(|(addition, _)| addition.is_column());
             if self.additions.iter().any(|(addition, _)| !addition.is_column()) {
                 text.push_str(
-                    "Runs go on without keys and indexes, but slower, and only they keep the rows together.\n",
+                    "Runs work without keys and indexes, but slower, and only keys and indexes keep the rows consistent.\n",
                 );
             }
             if has_column {
                 text.push_str(
-                    "Runs go on without a column, but what it would hold, and the views that read it, stay empty. --fix \
+                    "Runs work without a column, but what it would hold, and the views that read it, stay empty. --fix \
                      fills it in.\n",
                 );
             }

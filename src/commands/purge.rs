@@ -364,7 +364,7 @@ pub async fn run(args: PurgeArgs, report: &Report) -> Result<Exit, Failure> {
 fn say_of_person(purged: &Purged) {
     if purged.already {
         say_line!(
-            "Already removed: the tables know of this person only that nothing may bring the person back."
+            "Already removed: the tables keep only what stops a later load from bringing this person back."
         );
     }
     for (table, rows) in purged.rows.iter().filter(|(_, rows)| !purged.already || *rows > 0) {
@@ -374,19 +374,19 @@ fn say_of_person(purged: &Purged) {
     say_line!("Archive: {rewritten} rewritten without the person.");
     if purged.names > 0 {
         let names = words::counted(purged.names as u64, "name");
-        say_line!("Also taken for the person where no address is given: {names}.");
+        say_line!("Also taken as names of the person where no address is given: {names}.");
     }
     for name in &purged.shared {
         say_line!(
-            "Kept: {name:?} is also the name of another address, and stays beside it and where no address is given. \
-             If that is the same person, look in git_identities what it is called there, and purge that, too."
+            "Kept: {name:?} is also the name at another address, and stays there and where no address is given. \
+             If that is the same person, look up its name in git_identities, and purge that name too."
         );
     }
     match (purged.dry_run, purged.names) {
         (true, _) => say_line!("A dry run, rolled back. The database and the archive are unchanged."),
-        (_, 0) => say_line!("Verified: the tables have no address of the person any more."),
+        (_, 0) => say_line!("Verified: the tables no longer have any address of the person."),
         _ => say_line!(
-            "Verified: the tables have no address of the person any more, and no name that was taken for the person's."
+            "Verified: the tables no longer have any address of the person, or any name taken as the person's."
         ),
     }
     if purged.published {

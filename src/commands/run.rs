@@ -164,8 +164,8 @@ fn finished(report: &Report, summary: &Summary) {
         tracing::warn!(
             run_id = %summary.run_id,
             records = summary.deleted_with_data,
-            "{} came as a delete with data beside it, which is not loaded; ordinary deletes carry no data, \
-             so ask the sender whether that is meant",
+            "{} came as a delete that also carries data, which is not loaded; ordinary deletes carry no data, \
+             so ask the sender whether that is intended",
             words::counted(summary.deleted_with_data, summary.record)
         );
     }

@@ -106,7 +106,7 @@ pub fn render(summary: &Summary) -> String {
     if summary.has_no_file {
         let _ = writeln!(
             text,
-            "Next: see that --source is right; merganser check {} says what is there",
+            "Next: check that --source is right; merganser check {} says what is there",
             summary.typed
         );
     }

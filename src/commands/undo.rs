@@ -158,7 +158,9 @@ fn last(loaded: &[RunToUndo]) -> Result<RunToUndo, Cause> {
     let is_other = |run: &RunToUndo| (&run.dataset, &run.schema) != (&newest.dataset, &newest.schema);
     match loaded.iter().any(is_other) {
         // Shown with --quiet, too.
-        true => tracing::warn!("`last` is run {}; runs of other datasets have their ids", shown(newest)),
+        true => {
+            tracing::warn!("`last` is run {}; to undo a run of another dataset, give its id", shown(newest))
+        }
         false => tracing::info!("`last` is run {}", shown(newest)),
     }
     Ok(newest.clone())

@@ -36,13 +36,13 @@ pub async fn admit_secret(
             let variable = removal.secret.variable;
             return Err(Cause::Refused {
                 message: format!(
-                    "{variable} is another key than the one under which schema {schema} keeps people: with it nobody \
-                     is recognised, and who was removed would be back"
+                    "{variable} is not the key under which schema {schema} keeps people: with it nobody is recognised, \
+                     and people who were removed would be back"
                 ),
                 hint: Some(format!(
-                    "export {variable}=… with the key of before; a new key needs tables of its own: --schema NAME. If the \
-                     key that is kept is the wrong one, delete its row from {schema}.{}, the one that begins with `key`, and \
-                     run with the right one",
+                    "export {variable}=… with the earlier key; a new key needs tables of its own: --schema NAME. If the \
+                     key that the tables know is the wrong one, delete its row from {schema}.{}, the one that begins with \
+                     `key`, and run with the right one",
                     removal.secret.table
                 )),
             });

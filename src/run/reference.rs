@@ -58,7 +58,7 @@ pub async fn current(
             if got.sha256 != file.sha256 {
                 // A later run must not find it here.
                 let _ = std::fs::remove_file(&path);
-                return Err(refused("is not the file that the ledger knows: its checksum is another"));
+                return Err(refused("is not the file that the ledger knows: its checksum differs"));
             }
             if let Some(cache) = kept.clone() {
                 let (sha256, from) = (file.sha256.clone(), path.clone());

@@ -36,7 +36,7 @@ pub(super) async fn say_unreadable(reader: &PoolReader, texts: &ServedTexts) -> 
     let (name, MissingGrant { tables, remedy }) = (texts.dataset.name, found);
     tracing::warn!(
         "questions about {name} cannot be answered, because this role may not read {tables}. Next: `{remedy}`, unless \
-         nobody is to ask about it"
+         nobody should ask about it"
     );
     true
 }

@@ -322,14 +322,14 @@ async fn missing(context: &Context) -> String {
     match look.await {
         Ok(Some(missing)) if missing.records() == 0 => String::new(),
         Ok(Some(missing)) => format!(
-            "; missing are {}; to load those of a file again: {}",
+            "; missing: {}; to load those of a file again: {}",
             missing.describe(dataset.record),
             missing.commands(dataset).replace('\n', ", ")
         ),
         Ok(None) => format!(
-            "; to look for missing records took too long: merganser check {} --timeout 600 does it",
+            "; looking for missing records took too long: merganser check {} --timeout 600 does it",
             context.target.typed()
         ),
-        Err(error) => format!("; it was not looked for missing records: {error}"),
+        Err(error) => format!("; missing records were not looked for: {error}"),
     }
 }

@@ -30,9 +30,9 @@ impl FinishError {
         match in_place && self.is_collision() {
             false => self.to_string(),
             true => format!(
-                "{COLLIDES} ({self}): if it lies in another partition of the source now, a run without --in-place (and without `where`, \
-                 if the table has more than it leaves in) puts it right, after a plan with --anew; otherwise two partitions give the \
-                 same row"
+                "{COLLIDES} ({self}): if the source has it in another partition now, a run without --in-place puts it right, after a plan \
+                 with --anew (and without `where`, if the table has rows that this leaves out); otherwise two partitions give \
+                 the same row"
             ),
         }
     }

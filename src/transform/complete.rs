@@ -51,7 +51,7 @@ impl Differing {
         let example = known.chain(self.new.iter().map(|new| &new.key)).next();
         let example = shown_key(example.and_then(|key| key.as_deref()));
         format!(
-            "{} of {} changed since the table was read ({example}, for one)",
+            "{} of {} changed since the table was read (such as {example})",
             counted(self.partitions() as u64, "partition"),
             job.source.table
         )
@@ -74,7 +74,9 @@ pub async fn source_changed(
     }
     if version.planned("rows").as_u64().is_some_and(|rows| rows > COUNTED) {
         let table = &job.source.table;
-        return Ok(Some(format!("{table} may have changed since it was read, which is not counted here")));
+        return Ok(Some(format!(
+            "{table} may have changed since it was read, and is too large to compare here"
+        )));
     }
     let nobody = WorkerId { worker: Uuid::nil(), version: version.version_id };
     let differing = differing(session, &nobody, job, &raw, version).await?;

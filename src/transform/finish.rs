@@ -69,7 +69,7 @@ pub enum FinishError {
     #[error("{sent} rows were sent, and the clean table took {taken}: does a trigger leave some out?")]
     Short { sent: u64, taken: u64 },
     /// For example, a trigger keeps rows.
-    #[error("of {there} rows of these partitions, {} did not go: does a trigger keep them?", .there - .gone)]
+    #[error("{} of the {there} rows of these partitions were not deleted: does a trigger keep them?", .there - .gone)]
     Kept { there: i64, gone: i64 },
     /// For example, a trigger changes keys. Rows under another key are lost to all that looks for them by the source's.
     #[error(

@@ -120,7 +120,7 @@ async fn current(
         };
         return Err(Cause::Refused {
             message: format!(
-                "version {hash} of {} was planned {way}, and is made in that way alone",
+                "version {hash} of {} was planned {way}, and can only be made that way",
                 job.name
             ),
             hint: Some(format!(
@@ -186,7 +186,7 @@ async fn plan(session: &JobSession, job: &Job, options: &PlanOptions<'_>) -> Res
         && let Some(other) = versions::other_job(session, job).await?
     {
         report.warnings.push(format!(
-            "{} is the target of the job {other}, too: a version of the one takes the place of the other's",
+            "{} is the target of the job {other}, too: a version of one job replaces that of the other",
             job.target.table
         ));
     }
@@ -241,7 +241,7 @@ async fn free_name((session, looking): (&JobSession, &JobSession), job: &Job) ->
         return Ok(versions::numbered_name(&job.target.table, Uuid::now_v7()));
     }
     Err(Cause::Refused {
-        message: format!("there is a table {table} already, which is not of this job"),
+        message: format!("there is already a table {table}, which does not belong to this job"),
         hint: Some(format!("alter table {table} rename to …; or drop it")),
     })
 }

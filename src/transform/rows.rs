@@ -121,7 +121,7 @@ impl CleanColumns {
                 }
                 None if self.given.contains(&column.name) => {
                     return Err(format!(
-                        "the cleaning does not give `{}` here, which it gives for no rows: each result has the same columns",
+                        "the cleaning does not give `{}` here, although it does for no rows: each result must have the same columns",
                         column.name
                     ));
                 }

@@ -103,7 +103,7 @@ pub async fn swap(
                     let held = held.map(|holder| format!(": {holder} holds a lock")).unwrap_or_default();
                     return Err(Cause::Refused {
                         message: format!(
-                            "all partitions are done, but {target} and {from} were not free for a moment within {} s{held}",
+                            "all partitions are done, but {target} and {from} were not free at any moment within {} s{held}",
                             limit.as_secs()
                         ),
                         hint: Some(

@@ -67,7 +67,7 @@ pub async fn look(
             };
             return Err(Cause::Refused {
                 message: format!(
-                    "{name} belongs to {}, and only a member of that role may {what}: {} is none",
+                    "{name} belongs to {}, and only a member of that role may {what}: {} is not one",
                     relation.owner, relation.role
                 ),
                 hint: Some(format!(

@@ -80,7 +80,7 @@ impl VersionTable {
                 format!("the table {table} of {name}, version {hash}, is not there any more")
             }
             (Some(noted), Some(there)) if noted != there && is_ended => format!(
-                "{table} is not the table any more that {name}, version {hash}, has put in place: another job or somebody has \
+                "{table} is no longer the table that {name}, version {hash}, has put in place: another job or somebody has \
                  replaced it"
             ),
             (Some(noted), Some(there)) if noted != there => format!(

@@ -74,7 +74,7 @@ fn render(proofs: &[HistoryProof], is_complete: bool) -> String {
         (false, false, true) => "Not proven: everything that could be checked is there.",
         (false, false, false) if is_faulty_if_seen => "Incomplete; the next run takes what is missing.",
         (false, false, false) => {
-            "Incomplete; put right what is said of each that could not be checked, then run again."
+            "Incomplete; put right what is reported for each that could not be checked, then run again."
         }
     };
     if unseen > 0 {

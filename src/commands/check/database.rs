@@ -289,8 +289,10 @@ async fn key(
     Ok((
         (),
         Finding::ok(match is_kept {
-            true => format!("{variable} is the key of before"),
-            false => format!("schema {schema} keeps no check of {variable} yet: the next run keeps one"),
+            true => format!("{variable} is the same key as before"),
+            false => {
+                format!("schema {schema} has nothing yet to check {variable} against: the next run stores it")
+            }
         }),
     ))
 }
@@ -305,7 +307,7 @@ async fn records(
     let (database, dataset) = (&config.target.database, config.target.dataset);
     let (schema, parent) = (database.schema.as_str(), dataset.parent().name);
     if dataset.is_replaced() {
-        return Ok(((), Finding::ok("the ledger knows no single ones: the parts replace one another")));
+        return Ok(((), Finding::ok("the ledger knows no single records: the parts replace one another")));
     }
     let watch = connection.watch();
     let has_table = schema::has_table(&**connection, &watch, (schema, parent), "look at the records").await?;
@@ -317,7 +319,7 @@ async fn records(
         (),
         match missing_records(connection, database, dataset, limit).await? {
             None => Finding::ok(format!(
-                "not counted: to compare {parent} with the ledger takes more than {} s; --timeout waits longer",
+                "not counted: comparing {parent} with the ledger takes more than {} s; a longer --timeout allows it",
                 limit.as_secs_f64()
             )),
             Some(missing) if missing.records() == 0 => {
@@ -325,7 +327,7 @@ async fn records(
             }
             Some(missing) => Finding::warn(
                 format!(
-                    "{parent} lacks {}: somebody else has deleted what the ledger knows",
+                    "{parent} lacks {} that the ledger knows: somebody else has deleted them",
                     missing.describe(record)
                 ),
                 missing.commands(dataset),

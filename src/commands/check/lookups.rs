@@ -49,7 +49,7 @@ pub(super) async fn answers(
         None => enrichment.ways.iter().filter(|way| way.is_reference()).collect(),
     };
     if reference.is_empty() && looks_up(&ways) {
-        let what = format!("{} is chosen to say {about}, and has no reference", ways[0].name);
+        let what = format!("{} is chosen to say {about}, but has no reference", ways[0].name);
         return Ok(((), Finding::fail(format!("{has}: {what}; {shapes}"), enrichment.hint)));
     }
     let what = match (ways.is_empty(), &plan.ways) {
@@ -109,7 +109,7 @@ async fn unreachable(
     Ok(http.reach(limit).await.err().map(|error| Concern {
         found: format!("{}: {error}", way.name),
         hint: format!(
-            "see that this machine may connect to {}, and whether it answers others; a run goes on without it, and a later \
+            "check that this machine may connect to {} and that it answers others; a run goes on without it, and a later \
              one, or a backfill of {}, asks again",
             plan.base(ask),
             enrichment.name
@@ -167,7 +167,7 @@ async fn unfinished_rows(
         }),
         Err(PgError::Timeout(_)) => Some(Concern {
             found: format!("rows of {} {} were not counted in time", backfill.table, backfill.lacks),
-            hint: "--timeout waits longer".into(),
+            hint: "a longer --timeout allows it".into(),
         }),
         Err(error) => return Err(error.into()),
     })

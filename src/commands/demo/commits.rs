@@ -98,7 +98,7 @@ pub async fn serve(clones: &Path) -> Result<(), Cause> {
         "   export MERGANSER_EMAIL_KEY={SECRET} MERGANSER_STORE=file:$PWD/store DATABASE_URL=embedded:$PWD/database"
     );
     say_line!("   {tool} run commits --projects {list} --source {url} --requests 10");
-    say_line!("      (again and again, until nothing is left to do)");
+    say_line!("      (repeat it until nothing is left to do)");
     tokio::signal::ctrl_c().await.map_err(Cause::io("wait for Ctrl-C"))
 }
 

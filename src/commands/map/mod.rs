@@ -71,7 +71,7 @@ pub async fn draw(config: &MapConfig, url: &PgUrl) -> Result<String, Cause> {
     let counts = MapCounts::new(shapes, &rows, config.measure.of, config.map.fewest);
     if let Some(without) = counts.without.filter(|without| *without > MUCH) {
         tracing::warn!(
-            "about {without}% of the {} {} and are not on this map, which looks complete; {}",
+            "about {without}% of the {} {} and are not on this map, although it looks complete; {}",
             config.map.records,
             config.division.without,
             config.division.hint
@@ -176,7 +176,7 @@ fn nothing(config: &MapConfig) -> Cause {
             "merganser run {} loads what is new; merganser status says what was loaded",
             config.dataset.typed_in(&config.database.schema)
         ),
-        false => "leave --since and --until out, and the map shows all days that there are".to_owned(),
+        false => "leave out --since and --until, and the map shows all days".to_owned(),
     };
     Cause::Refused {
         message: format!(

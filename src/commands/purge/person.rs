@@ -179,7 +179,10 @@ impl Removed {
         if rewritten == 0 && !self.is_known && !self.already {
             return Err(Cause::Refused {
                 message: "neither the tables nor the archive name this address".into(),
-                hint: Some("see that it is written as the commits have it, or as the mailmap of the runs puts it right".into()),
+                hint: Some(
+                    "check that it is written as in the commits, or as the mailmap of the runs corrects it"
+                        .into(),
+                ),
             });
         }
         Ok(rewritten)

@@ -106,7 +106,7 @@ fn missing(file: &ReferenceFile, place: &Path) -> Cause {
 
 fn unpack(file: &ReferenceFile, from: &Path, folder: &Path) -> Result<PathBuf, Cause> {
     let broken = |error: zip::result::ZipError| {
-        refused(format!("{} cannot be read as a zip, it may have broken off: {error}", from.display()))
+        refused(format!("{} cannot be read as a zip, it may be cut off: {error}", from.display()))
     };
     let opened = File::open(from).map_err(Cause::io(format!("open {}", from.display())))?;
     let mut archive = ZipArchive::new(BufReader::new(opened)).map_err(broken)?;
@@ -153,7 +153,7 @@ fn look_at(
         }
     }
     if !lacking.is_empty() {
-        return Err(refused(format!("{called} has no column {}", lacking.join(", none "))));
+        return Err(refused(format!("{called} has no column {}", lacking.join(", and no column "))));
     }
     // Whoever reads the rest sees whether there are rows.
     Ok(Taken { input: input.name, called, sha256: checksum(path).map_err(reading())?, variables })
@@ -200,6 +200,6 @@ mod tests {
         let cut = folder.path().join("cut.zip");
         fs::write(&cut, b"PK\x03\x04 and then nothing").unwrap();
         let cause = take(&INPUT, (&cut, "cut.zip"), folder.path()).unwrap_err().to_string();
-        assert!(cause.contains("cannot be read as a zip, it may have broken off"), "{cause}");
+        assert!(cause.contains("cannot be read as a zip, it may be cut off"), "{cause}");
     }
 }

@@ -162,7 +162,7 @@ fn unreadable(error: DuckError, taken: &[Taken]) -> Cause {
                 |file: &&Taken| file.variables.first().is_some_and(|(_, path)| said.contains(path.as_str()));
             let file = taken.iter().find(is_named);
             let called = file.map_or("a file of the reference", |file| file.called.as_str());
-            refused(format!("{called} cannot be read, it may have broken off: {first}"))
+            refused(format!("{called} cannot be read, it may be cut off: {first}"))
         }
         other => other.into(),
     }

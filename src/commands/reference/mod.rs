@@ -208,7 +208,7 @@ pub async fn run(args: ReferenceArgs, report: &Report) -> Result<Exit, Failure> 
     let extras: Vec<_> = done.extras.iter().map(|filled| filled.table).collect();
     match &done.before {
         Some(_) if !is_new && extras.is_empty() => say_line!("It was in use before: nothing changed."),
-        Some(_) if !is_new => say_line!("It was in use before: only {} is filled anew.", extras.join(", ")),
+        Some(_) if !is_new => say_line!("It was in use before: only {} is filled again.", extras.join(", ")),
         Some(before) => say_line!("Before: {before}."),
         None => say_line!("There was none before."),
     }
@@ -217,7 +217,7 @@ pub async fn run(args: ReferenceArgs, report: &Report) -> Result<Exit, Failure> 
     }
     if let Some(enrichment) = dataset.enrichment.filter(|_| is_new) {
         say_line!(
-            "Next: merganser backfill {} {} looks rows up again that are loaded; a run does so with its own",
+            "Next: merganser backfill {} {} looks up loaded rows again; a run looks up only its own",
             dataset.typed(),
             enrichment.name
         );

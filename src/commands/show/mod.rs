@@ -138,7 +138,7 @@ pub fn run(run: &Value, all_open: u64) -> String {
         let rows = counted(in_doubt as u64, "row");
         let _ = writeln!(
             text,
-            "\n{rows} kept that no record names: a failed record has no key and may be such a row"
+            "\n{rows} kept although no record names them: a failed record has no key and may be one of them"
         );
     }
     text += &drift(list(run, "files"));
@@ -213,7 +213,7 @@ pub fn origin(rows: &[Value]) -> String {
         if row["in_production"] == false {
             let _ = writeln!(
                 text,
-                "  production does not have it any more: somebody else has deleted it.\nNext: {}",
+                "  production no longer has it: somebody else has deleted it.\nNext: {}",
                 match datasets::known(word(row, "dataset")) {
                     Some(dataset) => reload(dataset, word(row, "file")),
                     None => "merganser status".to_owned(),

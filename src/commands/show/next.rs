@@ -54,7 +54,7 @@ pub(super) fn next(run: &Value, open: u64, all: u64, listed: bool) -> String {
         _ if number(run, "files_failed") > 0 && listed => format!("Next: merganser status {id}\n"),
         _ if number(run, "files_failed") > 0 => {
             format!(
-                "{}Files that could not be read to their end: have them put right at the source; the next run takes them up.\n",
+                "{}Some files could not be read to their end: have them put right at the source; the next run takes them.\n",
                 failures.unwrap_or_default()
             )
         }
@@ -82,7 +82,7 @@ fn goes_on(run: &Value) -> &'static str {
         "undo" if number(run, "batches_committed") > 0 => "; it writes the public files.",
         "undo" | "reference" => ".",
         _ if run["dry_run"] == true => ".",
-        _ => "; it goes on where this one stopped.",
+        _ => "; it continues where this one stopped.",
     }
 }
 

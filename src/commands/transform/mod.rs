@@ -135,9 +135,11 @@ async fn say_if_changed(session: &JobSession, job: &Job, version: &Version) {
         Ok(None) => {}
         Ok(Some(words)) => {
             let command = anew_command(job, version.is_in_place);
-            say(&format!("  {words}, and nothing is read again: {command} reads it\n"));
+            say(&format!("  {words}, and nothing reads it again by itself: {command} does\n"));
         }
-        Err(error) => tracing::warn!("whether {} has changed since is not known: {error}", job.source.table),
+        Err(error) => {
+            tracing::warn!("it is not known whether {} has changed since: {error}", job.source.table)
+        }
     }
 }
 

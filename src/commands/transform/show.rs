@@ -113,7 +113,7 @@ pub fn end(job: &Job, end: &WorkEnd) -> String {
             format!("{name}, version {hash} is in place as {}.\n", job.target.table)
         }
         WorkEnd::Poison { groups, in_place } => format!(
-            "{name}, version {hash}: {} failed again and again, and nothing else can be done; {} {}. \
+            "{name}, version {hash}: {} failed again and again, and everything else is done; {} {}. \
              merganser transform status {} shows why, retry tries again.\n",
             counted(*groups as u64, "group"),
             job.target.table,
@@ -122,7 +122,7 @@ pub fn end(job: &Job, end: &WorkEnd) -> String {
         ),
         WorkEnd::Changed { words, in_place } => format!(
             "{name}, version {hash}: {words}; {} {}. \
-             {} reads the table again; with [source] changed only such partitions are done again.\n",
+             {} reads the table again; with [source] changed, only the partitions that changed are done again.\n",
             job.target.table,
             partitions_shown(*in_place),
             versions::anew_command(job, *in_place)

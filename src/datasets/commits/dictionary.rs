@@ -99,7 +99,7 @@ pub(super) const DICTIONARY: &[Described] = &[
         columns: &[(
             "email_hash",
             "the hash of an address; or, behind the word keyed-name, that of a name that stands without one; \
-             or, behind keyed-person, of what git_identities called somebody; or, behind the word key, what the key is recognised by",
+             or, after keyed-person, of somebody's name in git_identities; or, after the word key, what the key is recognised by",
         )],
     },
     Described {

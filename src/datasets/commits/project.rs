@@ -149,7 +149,7 @@ pub(super) fn read(text: &str) -> Result<Vec<Project>, ListFault> {
         }
         if let Some((id, before)) = id.and_then(|id| Some((id, numbers.insert(id, line)?))) {
             return Err(at(format!(
-                "the number {id} is there already, in line {before}, and two repositories never have one"
+                "the number {id} is already used in line {before}, and no two repositories have the same number"
             )));
         }
         projects.push(Project { name: cell(name).to_owned(), repository, id });
@@ -231,7 +231,7 @@ mod tests {
             ("project,repository,repository_id\nOne,a/b,x\n", "line 2: `x` is not the number"),
             (
                 "project,repository,repository_id\nOne,a/b,7\nTwo,c/d,\nThree,e/f,7\n",
-                "line 4: the number 7 is there already, in line 2",
+                "line 4: the number 7 is already used in line 2",
             ),
             ("project,repository\nOne,https://me:pw@github.com/a/b\n", "line 2: an address with a user"),
             ("project,repository\n", "it names no project"),

@@ -127,7 +127,7 @@ impl PointLines {
         // A missing end of a quotation would put all lines up to the next quotation mark, or to the end, into one cell.
         if is_read && self.record.as_slice().contains(&b'\n') {
             let line = self.line;
-            let cause = if self.is_parquet { "" } else { ": is the end of a quotation missing?" };
+            let cause = if self.is_parquet { "" } else { ": is a closing quote missing?" };
             return Err(self.unreadable(&format!("a cell in line {line} has more than one line{cause}")));
         }
         Ok(is_read)

@@ -166,8 +166,8 @@ impl NassOptions {
             // The files of NASS say nothing about the records of another service.
             None if self.is_other_service() && via == "auto" => Ok(None),
             None if self.is_other_service() => Err(
-                "--via bulk with another --api-url (MERGANSER_NASS_API_URL): whose bulk files these are is not known; \
-                 name their folder with --bulk-url"
+                "--via bulk with another --api-url (MERGANSER_NASS_API_URL): it is not known where the bulk files \
+                 of that service are; name their folder with --bulk-url"
                     .into(),
             ),
             None => Ok(Some(BULK.to_owned())),

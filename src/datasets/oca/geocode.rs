@@ -46,7 +46,7 @@ pub(super) const GEOCODE: Enrichment = Enrichment {
     plan,
     hint: "merganser reference oca --pad FILE --pluto FILE makes a reference for pad; or --geocode census,geosearch, which sends addresses out",
     lost: "merganser reference oca --pad PAD --pluto PLUTO puts them there again; until then --geocode none runs without them, \
-           with what is remembered alone",
+           with remembered answers only",
     backfill: Backfill {
         table: "oca_addresses",
         open: concat!(

@@ -101,14 +101,14 @@ impl LinkTally {
     fn warn(&self, context: &RunContext) {
         let run_id = context.run_id;
         let all = [
-            (&self.unknown, "could not be looked at, which fails nothing; a later run asks again"),
+            (&self.unknown, "could not be checked, which fails nothing; a later run asks again"),
             (&self.moved, "moved for good"),
         ];
         for (all, what) in all.into_iter().filter(|(all, _)| !all.is_empty()) {
             tracing::warn!(
                 %run_id,
                 addresses = all.len(),
-                "{} {what}: at {}; merganser status {run_id} --json says which",
+                "{} {what}: at {}; merganser status {run_id} --json lists them",
                 counted(all.len() as u64, "address"),
                 hosts(all.keys())
             );

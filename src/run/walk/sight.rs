@@ -71,7 +71,7 @@ impl Sights {
             return Err(Cause::Refused {
                 message: format!("{service} gave no answer about any of {asked}; the last time: {why}"),
                 hint: Some(format!(
-                    "see whether {base} is the right address and answers others, then run the same command again"
+                    "check that {base} is the right address and answers others, then run the same command again"
                 )),
             });
         }
@@ -79,15 +79,15 @@ impl Sights {
         if let ([first, _, ..], false) = (&lost[..], self.is_there) {
             return Err(Cause::Refused {
                 message: format!(
-                    "{service} says that all {} histories that it was asked for and had are gone, such as {} (HTTP {}): a \
-                     token without its rights is told the same, so none of them is marked",
+                    "{service} says that all {} histories that it was asked for and had before are gone, such as {} (HTTP {}): \
+                     a token that has lost its rights gets the same answer, so none of them is marked",
                     lost.len(),
                     first.name,
                     first.held.answer.status
                 ),
                 hint: Some(format!(
-                    "see whether the token in {} may still read them, then run the same command again; take those that are \
-                     really gone off the list",
+                    "check that the token in {} may still read them, then run the same command again; remove those that are \
+                     really gone from the list",
                     walked.token
                 )),
             });

@@ -186,8 +186,8 @@ fn no_longer_there(context: &RunContext, names: &[String], all: bool, meanwhile:
         ),
         true => {
             let (what, it) = match (dataset.walked.is_some(), unkept.len() == 1) {
-                (true, true) => ("was read of a clone, which is", "it"),
-                (true, false) => ("were read of clones, which are", "them"),
+                (true, true) => ("was read from a clone, which is", "it"),
+                (true, false) => ("were read from clones, which are", "them"),
                 (false, true) => ("is a bulk file, which is", "it"),
                 (false, false) => ("are bulk files, which are", "them"),
             };

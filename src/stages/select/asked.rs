@@ -143,15 +143,15 @@ pub(super) async fn say_what_was_asked(
 
 /// Says that files come in several batches; refuses it where only one batch keeps what was promised.
 fn in_turns(context: &RunContext, batches: u32) -> Result<(), Cause> {
-    let what = format!("some of these files tell of the same records, so they come in {batches} batches");
+    let what = format!("some of these files cover the same records, so they come in {batches} batches");
     let (fail_fast, golden) = (context.processing.fail_fast, context.processing.golden.is_some());
     let option = if fail_fast { "--fail-fast" } else { "--golden" };
     if (fail_fast || golden) && !context.target.dry_run {
         return Err(Cause::Refused {
-            message: format!("{what}, and {option} wants one"),
+            message: format!("{what}, and {option} needs one"),
             hint: Some(format!("leave out {option}, or name fewer files")),
         });
     }
-    tracing::info!(run_id = %context.run_id, "{what}, what is newer first");
+    tracing::info!(run_id = %context.run_id, "{what}, the newer first");
     Ok(())
 }

@@ -31,7 +31,7 @@ pub(super) fn refuse_changed(stamps: &[Stamp]) -> Result<(), Cause> {
         Some(Stamp { path, .. }) => Err(Cause::Refused {
             message: format!("{} was changed while the version was made", path.display()),
             hint: Some(
-                "run the same command again: if the file is another one now, a new version is planned".into(),
+                "run the same command again: if the contents have changed, a new version is planned".into(),
             ),
         }),
     }
@@ -47,7 +47,7 @@ pub(super) fn refuse_namesakes(files: &[String], folder: &Path) -> Result<(), Ca
         {
             return Err(Cause::Usage {
                 message: format!(
-                    "{JOB_FILE}: [clean] files: DuckDB would read {} in the place of {}",
+                    "{JOB_FILE}: [clean] files: DuckDB would read {} instead of {}",
                     there.display(),
                     ours.display()
                 ),

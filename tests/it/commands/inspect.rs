@@ -258,7 +258,7 @@ async fn a_run_whose_process_is_gone_is_not_shown_as_running() {
     ] {
         killed(&pipeline, &[], point).await;
         let run = &run_ids(&pipeline).await[0];
-        let next = "Next: merganser run oca; it goes on where this one stopped.\n";
+        let next = "Next: merganser run oca; it continues where this one stopped.\n";
         let list = pipeline.other(&["status"]).await.exits(0).says(says).says(next).says(run);
         assert_eq!(list.row(run)[3], "abandoned");
         let one = pipeline.other(&["status", "last"]).await.exits(0).says(says).says(next);

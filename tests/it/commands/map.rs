@@ -165,7 +165,7 @@ async fn a_map_of_some_days_or_of_another_measure() {
     ran.says("so there is nothing to draw").says("is unchanged").says("merganser status");
     assert!(fs::read_to_string(&out).unwrap().contains("1 February 2024"), "the file stays");
     let late = ["map", "oca", "--by", "zip", "--out", &out, "--since", "2030-01-01"];
-    pipeline.other(&late).await.exits(1).says("from 2030-01-01 on").says("leave --since and --until out");
+    pipeline.other(&late).await.exits(1).says("from 2030-01-01 on").says("leave out --since and --until");
     let none = [&late[..], &["--until", "2029-01-01"]].concat();
     pipeline.other(&none).await.exits(2).says("--since 2030-01-01 is after --until 2029-01-01");
     pipeline.other(&["map", "oca", "--by", "zip", "--out", "map.png"]).await.exits(2).says("name it .html");

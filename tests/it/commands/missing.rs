@@ -33,7 +33,7 @@ async fn records_that_somebody_has_deleted_are_named_with_their_files() {
     let checked = pipeline.other(&["check", "oca"]).await.exits(0).says("\nwarn  records ");
     checked.says(&said).says(&command);
     let status = pipeline.other(&["status", "b"]).await.exits(0);
-    status.says("production does not have it any more").says(&command);
+    status.says("production no longer has it").says(&command);
     let json = pipeline.other(&["status", "b", "--json"]).await.exits(0);
     json.says("\"in_production\": false");
     pipeline.put(Extract::weekly("2024-03-18").case("g", &marked("g")));

@@ -322,7 +322,7 @@ impl PlanWalk {
             let came = found.map_or(0, |part| part.records);
             return Err(PlanStep::Refuse {
                 why: format!(
-                    "{slice}: the service counts {records} records, and its answer has {came}; it was asked again and again"
+                    "{slice}: the service counts {records} records, but its answer has {came}, however often it was asked"
                 ),
                 next: LATER,
             });

@@ -83,7 +83,7 @@ impl Transfer<'_> {
             if rows > 0 && !others.is_empty() {
                 return Err(Cause::Refused {
                     message: format!(
-                        "{}.{} lacks columns, or has them with another type, in which {} to restore have values: {}",
+                        "{}.{} lacks columns that have values in {} to restore, or has them with another type: {}",
                         database.schema,
                         table.name,
                         words::counted(rows as u64, "row"),

@@ -84,7 +84,7 @@ async fn only_addresses_at_which_nobody_is_fail_their_rows() {
     }
     let loaded = "select count(*) from catalog_links";
     assert_eq!(world.pipeline.one(loaded).await, (there.len() + told.len() + strangers.len()).to_string());
-    let ran = ran.says("6 addresses could not be looked at, which fails nothing").says("moved for good");
+    let ran = ran.says("6 addresses could not be checked, which fails nothing").says("moved for good");
     assert!(
         !ran.stderr.contains("/moved") && !ran.stderr.contains("/loop"),
         "values stay out of logs\n{}",

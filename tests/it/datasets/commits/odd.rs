@@ -83,7 +83,7 @@ async fn a_clone_that_cannot_be_read_is_no_failure_of_the_others() {
     for expected in [
         "FAIL  harbour/damaged: nothing is loaded\n      not checked: harbour/damaged: commit ",
         "FAIL  harbour/missing: nothing is loaded\n      not checked: the folder has no such clone",
-        "Incomplete; put right what is said of each that could not be checked",
+        "Incomplete; put right what is reported for each that could not be checked",
     ] {
         assert!(said.contains(expected), "{expected}\n{said}");
     }
@@ -99,12 +99,12 @@ async fn a_list_that_is_wrong_is_refused_before_anything_is_done() {
     let world = GitWorld::empty("commits_lists").await;
     for (text, said) in [
         ("project,repo\nOne,a/b\n", "must name project and repository"),
-        ("project,repository\nOne,a/b\nTwo,A/B\n", "line 3: A/B is there already, in line 2"),
+        ("project,repository\nOne,a/b\nTwo,A/B\n", "line 3: A/B is already used in line 2"),
         ("project,repository\nOne,https://gitlab.com/a/b\n", "only repositories of github.com"),
         ("project,repository\nOne,\n", "the project or its repository is missing"),
         (
             "project,repository,repository_id\nOne,a/b,7\nTwo,c/d,7\n",
-            "line 3: the number 7 is there already, in line 2",
+            "line 3: the number 7 is already used in line 2",
         ),
     ] {
         fs::write(world.list(), text).unwrap();

@@ -168,7 +168,7 @@ async fn another_key_or_none_is_refused_before_anything_changes() {
 
 async fn refused(asking: &Pipeline, words: &[&str], key: &[(&str, &str)]) {
     let ran = asking.start_other(words, key).await.unwrap().exits(1);
-    ran.says("MERGANSER_EMAIL_KEY is another key")
+    ran.says("MERGANSER_EMAIL_KEY is not the key")
         .says("database is unchanged")
         .says("export MERGANSER_EMAIL_KEY=");
 }

@@ -134,11 +134,11 @@ async fn a_check_compares_the_key_as_a_run_does() {
     let words = ["check", "commits", "--projects", &list];
     world.pipeline.other(&words).await.exits(0);
     world.run(&[]).await.exits(0);
-    world.pipeline.other(&words).await.exits(0).says("MERGANSER_EMAIL_KEY is the key of before");
+    world.pipeline.other(&words).await.exits(0).says("MERGANSER_EMAIL_KEY is the same key as before");
     let other = world.pipeline.env([("MERGANSER_EMAIL_KEY".to_owned(), "another".to_owned())]);
     let ran = other.other(&[&["run", "commits", "--projects", &list], &[][..]].concat()).await.exits(1);
-    ran.says("MERGANSER_EMAIL_KEY is another key");
-    let checked = other.other(&words).await.exits(1).says("MERGANSER_EMAIL_KEY is another key");
+    ran.says("MERGANSER_EMAIL_KEY is not the key");
+    let checked = other.other(&words).await.exits(1).says("MERGANSER_EMAIL_KEY is not the key");
     checked.says("A run of commits would not work: key.");
 }
 

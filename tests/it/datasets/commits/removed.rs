@@ -33,7 +33,7 @@ async fn a_mailmap_brings_nobody_back() {
     fs::write(&file, "Eve Kane <eve@new.example> <eve@old.example>\n").unwrap();
     world.run(&mailmap).await.exits(0);
     let old = pipeline.other(&["purge", "commits", "--person", "eve@old.example"]).await.exits(1);
-    old.says("as the mailmap of the runs puts it right");
+    old.says("as the mailmap of the runs corrects it");
     pipeline.other(&["purge", "commits", "--person", "eve@new.example"]).await.exits(0);
     world.add_commit(eve, "Four");
     world.run(&mailmap).await.exits(0);
@@ -77,14 +77,14 @@ async fn a_name_that_somebody_else_has_is_kept_and_a_purge_says_so() {
     world.run(&[]).await.exits(0);
     let first = pipeline.other(&ADA).await.exits(0);
     first
-        .says("Kept: \"Ada Byron\" is also the name of another address")
-        .says("Verified: the tables have no address of the person any more.");
+        .says("Kept: \"Ada Byron\" is also the name at another address")
+        .says("Verified: the tables no longer have any address of the person.");
     let alone = "select count(*) from git_trailers where value = 'Ada Byron'";
     assert_eq!(pipeline.one(alone).await, "1");
     // As a person finds it there.
     let found = pipeline.one("select person from git_identities where name = 'Ada Byron'").await;
     let second = pipeline.other(&["purge", "commits", "--person", &found]).await.exits(0);
-    let second = second.says("Also taken for the person where no address is given: 1 name.");
+    let second = second.says("Also taken as names of the person where no address is given: 1 name.");
     assert!(!second.stdout.contains("Ada") && !second.stderr.contains("Ada"), "{}", second.stdout);
     assert!(!is_named(pipeline).await);
     assert_eq!(pipeline.one(alone).await, "0");

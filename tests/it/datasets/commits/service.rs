@@ -52,8 +52,8 @@ async fn all_that_were_there_are_not_gone_at_once() {
             .ask(&asking, &[])
             .await
             .exits(1)
-            .says("all 5 histories that it was asked for and had are gone");
-        ran.says("The database is unchanged.").says("whether the token in GITHUB_TOKEN may still read them");
+            .says("all 5 histories that it was asked for and had before are gone");
+        ran.says("The database is unchanged.").says("that the token in GITHUB_TOKEN may still read them");
     }
     server.holdings.host().refused.clear();
     world.ask(&asking, &[]).await.exits(0).says("nothing more to do");

@@ -146,7 +146,7 @@ async fn a_bulk_file_that_is_none_changes_nothing() {
     world.server.forget();
     world.server.trouble(Kind::Other, 1..=9, Trouble::Failing(401));
     let ran = world.by_http(&[]).await.exits(1).says("HTTP 401");
-    ran.says("see that the address is right and open to everybody");
+    ran.says("check that the address is right and public");
     let ran =
         world.run("2014", "2015", &["--via", "bulk", "--bulk-url", "http://example.org/"]).await.exits(2);
     assert!(ran.stderr.contains("begins with https://"), "{}", ran.stderr);
@@ -369,11 +369,11 @@ async fn a_line_that_may_be_any_row_keeps_those_of_its_sector_and_says_so() {
     assert_eq!(world.pipeline.one(counts).await, "199 199");
     write(2, Some("2015"));
     let ran = world.run("2014", "2015", &bulk).await.exits(3);
-    assert!(ran.stderr.contains("2 rows kept that no fact names any more"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("2 rows kept although no fact names them any more"), "{}", ran.stderr);
     assert_eq!(world.pipeline.one(counts).await, "199 197");
     let run = world.pipeline.one("select run_id from etl.runs order by started_at desc limit 1").await;
     let status = world.pipeline.other(&["status", &run]).await.exits(0);
-    assert!(status.stdout.contains("2 rows kept that no record names"), "{}", status.stdout);
+    assert!(status.stdout.contains("2 rows kept although no record names them"), "{}", status.stdout);
     write(3, Some("1999"));
     let ran = world.run("2014", "2015", &bulk).await.exits(0);
     assert!(!ran.stderr.contains("not deleted"), "{}", ran.stderr);

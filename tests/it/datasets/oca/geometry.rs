@@ -24,7 +24,7 @@ async fn adopt_fills_in_the_geometry_that_it_adds() {
     let server = GeocoderServer::start(Mode::Good);
     let pipeline = located_without_postgis(&server).await;
     let shown = pipeline.other(&["adopt", "oca"]).await.exits(0);
-    shown.says("oca_addresses column geom").says("Runs go on without a column");
+    shown.says("oca_addresses column geom").says("Runs work without a column");
     let dry = pipeline.other(&["adopt", "oca", "--fix", "--dry-run"]).await.exits(0);
     dry.says("5 rows of oca_addresses with lat and lon and without geom");
     let fixed = pipeline.other(&["adopt", "oca", "--fix"]).await.exits(0);

@@ -42,7 +42,7 @@ async fn what_is_not_a_whole_edition_is_refused_and_the_one_in_use_stays() {
         (city.changed("pluto.csv", "header.csv", |text| lines(&text, 1)), "have no rows"),
         (
             city.changed("pluto.csv", "cut.csv", |text| text[..text.len() / 2].to_owned() + ",\"26"),
-            "cut.csv cannot be read, it may have broken off",
+            "cut.csv cannot be read, it may be cut off",
         ),
         (city.path("none.csv"), "give --pluto a file or a folder that is there"),
     ];
@@ -53,11 +53,11 @@ async fn what_is_not_a_whole_edition_is_refused_and_the_one_in_use_stays() {
         assert_eq!(pipeline.one(IN_USE).await, in_use, "{path}");
     }
     let pads = [
-        (city.path("cut.zip"), "may have broken off"),
+        (city.path("cut.zip"), "may be cut off"),
         (pad_of("no_zip", &|text| text.replacen("zipcode", "zip", 1)), "no column zipcode"),
         (pad_of("half", &|text| lines(&text, text.lines().count() / 2)), "guard drop ranges"),
         (pad_of("nothing", &|_| String::new()), "empty"),
-        (pad_of("mid_quote", &|text| text[..text.len() / 3 * 2].to_owned() + "\n\"1"), "broken off"),
+        (pad_of("mid_quote", &|text| text[..text.len() / 3 * 2].to_owned() + "\n\"1"), "cut off"),
     ];
     for (path, says) in pads {
         let ran = take(&pipeline, &path, &pluto, &[]).await;
@@ -148,6 +148,6 @@ async fn tracts_take_postgis() {
     pipeline.execute("create extension postgis").await;
     let taken = take(&pipeline, &pad, &pluto, &["--tracts", &tracts]).await.exits(0);
     assert_eq!(pipeline.one("select count(*) from oca_tracts where st_isvalid(geom)").await, "320");
-    let taken = taken.says("oca_tracts: 320 rows, 0 before").says("only oca_tracts is filled anew");
+    let taken = taken.says("oca_tracts: 320 rows, 0 before").says("only oca_tracts is filled again");
     assert!(!taken.stdout.contains("Next: "), "{}", taken.stdout);
 }
