@@ -3,13 +3,13 @@
 -- Inputs:  :"staging".commits_records, a row for each good record; :"staging".git_commits, git_parents, git_trailers and git_repositories;
 --          :"schema".git_commits, git_parents, git_trailers and git_repositories; :"ledger".record_origins, :'dataset', :'schema';
 --          :'overwrite_newer', true only when the operator asks for it.
--- Outputs: the rows of a repository that comes under another number, under that number; :"staging".git_commits, filled up with what
+-- Outputs: the rows of a repository that comes under another number, under that number; :"staging".git_commits, completed with what
 --          production knows and the source does not say; pg_temp.plan, one row a commit: record_id, action (load, same, or delete: it is
 --          there under another number), part_id, ordinal and order_key of its last word, is_newly_sealed and has_data (never: nothing is
---          lost), is_known and is_changed (never: no other table tells of a commit); git_repositories up to date; pg_temp.told_repositories, those of the batch; pg_temp.counted, how many rows of git_repositories had to change
+--          lost), is_known and is_changed (never: no other table has data of a commit); git_repositories up to date; pg_temp.told_repositories, those of the batch; pg_temp.counted, how many rows of git_repositories had to change
 --          (expected), and did (found).
 
--- A clone whose number no list has is given one. Where a host has named its repository by now, the host's number is taken.
+-- A clone whose number no list has gets one. If a host has named its repository by now, the host's number is taken.
 create temp table host_numbers on commit drop as
 select distinct on (staged.repository_id) staged.repository_id as from_id, known.repository_id as to_id
 from :"staging".git_repositories as staged
@@ -49,8 +49,8 @@ where staged.record_id like host_numbers.from_id || ':%';
 
 create temp table counted (table_name text, change text, expected bigint, found bigint) on commit drop;
 
--- The reverse: only a list or a folder has named a repository so far, and now it comes by that name under another number. Its rows go over
--- to that number; otherwise each commit would be there twice.
+-- The reverse: only a list or a folder has named a repository so far, and now the same name comes with another number. Its rows
+-- move to that number; otherwise each commit would be there twice.
 create temp table renumbered on commit drop as
 select distinct on (known.repository_id) known.repository_id as from_id, staged.repository_id as to_id
 from :"staging".git_repositories as staged
@@ -161,7 +161,7 @@ from seen
     left join :"staging".git_commits as staged on staged.record_id = seen.record_id
     left join :"schema".git_commits as known on known.record_id = seen.record_id
 union all
--- What is left of these numbers is there under the other one, too.
+-- The rows that still have these numbers are also there under the other one.
 select record_id, null, null, null, false, false, false, false, 'delete'
 from :"schema".git_commits
 where repository_id = any (array(select from_id from pg_temp.renumbered));

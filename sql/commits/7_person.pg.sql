@@ -1,7 +1,7 @@
 -- Purpose: take a person out of the tables: names, and hashes of addresses. The commits stay, so that histories stay whole.
 -- Engine:  PostgreSQL 14 and later; a script (psql -v), in one transaction
--- Inputs:  :'hashes', hashes of the person's addresses, :'names', what the person is called, and :'name_hashes', the names, and
---          what git_identities calls the person, as git_removed_people is to have them, as arrays; :"schema" with the tables; :"ledger".undo_images. A name counts where it stands without an address:
+-- Inputs:  :'hashes', hashes of the person's addresses, :'names', the person's names, and :'name_hashes', the hashes of
+--          these and of the person's name in git_identities, for git_removed_people; each an array; :"schema" with the tables; :"ledger".undo_images. A name counts where it stands without an address:
 --          with another address it is somebody else's.
 -- Outputs: pg_temp.purged: table_name, with what of it in brackets where no row went, and rows; pg_temp.sealed_records: record_id of
 --          the commits, of which no before-image may stay; git_removed_people has the hashes, so that no later run brings the person

@@ -2,7 +2,7 @@
 -- Engine:  PostgreSQL 14 and later; a statement (prepare)
 -- Inputs:  $1 the hash of an address, or what git_identities calls the person; :"schema".git_identities.
 -- Outputs: a row for each identity: the hash of its address and its name, each an empty text where there is none; and whether somebody
---          with another address has the name, too. A name that says nothing (an address that was left out) is none.
+--          with another address has the name too. A name without letters or digits (an address that was left out) counts as none.
 with identity as (
     select email_hash, name
     from :"schema".git_identities

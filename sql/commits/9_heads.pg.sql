@@ -1,4 +1,4 @@
--- Purpose: which heads does production have of a repository? A clone or other branches may have told them since a host was last asked.
+-- Purpose: which heads does production have of a repository? They may come from a clone or from other branches since a host was last asked.
 -- Engine:  PostgreSQL 14 and later; a statement (prepare)
 -- Inputs:  $1 repository_id; :"schema".git_repositories.
 -- Outputs: their SHAs.

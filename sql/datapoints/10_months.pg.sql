@@ -1,5 +1,5 @@
--- Purpose: create the packed tables, of days by zone and of whole months by place and by zone: to read ten thousand places row
---          by row, or to add up a year of them day by day, would take too long while somebody waits.
+-- Purpose: create the packed tables, of days by zone and of whole months by place and by zone: reading ten thousand places row
+--          by row, or adding up a year of them day by day, would take too long while somebody waits.
 -- Engine:  PostgreSQL 14 and later; a script (psql -v)
 -- Inputs:  :"schema"
 -- Outputs: the three tables with their keys, without rows; existing ones are left as they are. The index of the places holds

@@ -23,8 +23,8 @@ from datapoints as points
 where points.postcode not in (select postcode from datapoint_places_now)
 order by points.record_no;
 
--- It is unknown which of two files is right that were new in the same run, so the day stays as it is until a person decides. Of others,
--- the one that was posted later is right.
+-- Of two files that were new in the same run, it is unknown which is right, so the day stays as it is until a person decides. Of
+-- other files, the one that was posted later is right.
 insert into failed
 with told as (
     select

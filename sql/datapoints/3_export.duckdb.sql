@@ -12,7 +12,7 @@ from datapoints as points
 where records.record_no not in (select record_no from losers)
     and points.record_no not in (select record_no from failed);
 
--- Summed into a table, because DuckDB gives none of a sum's memory to the sort behind it, and ends where both do not fit.
+-- Summed into a table, because DuckDB frees none of a sum's memory for the sort after it, and fails if both do not fit.
 create or replace table place_sums as
 select
     date,

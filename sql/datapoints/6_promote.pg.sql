@@ -1,15 +1,15 @@
 -- Purpose: decide what happens to each day of this batch, create the partitions of new months, and update the places.
 -- Engine:  PostgreSQL 14 and later; a script (psql -v), inside the transaction of the promotion
--- Inputs:  :"staging".datapoints_records, one row for each good record; :"staging".datapoint_places, empty unless a new file told
---          of them; :"schema".datapoint_days, datapoint_places, datapoints and datapoint_place_days; :'schema', the same as a text;
+-- Inputs:  :"staging".datapoints_records, one row for each good record; :"staging".datapoint_places, empty unless a new file had
+--          them; :"schema".datapoint_days, datapoint_places, datapoints and datapoint_place_days; :'schema', the same as a text;
 --          :"ledger".record_origins, parts, runs and failed_records; :'overwrite_newer', true only when the operator asks for it; :'run_id';
 --          :"images".:"before_datapoint_places" and :undo_no, for places as they were.
 -- Outputs: pg_temp.plan, one row a day: record_id (a date), action (load or superseded), part_id, ordinal and order_key of the
 --          winning record, is_newly_sealed, has_data, is_known and is_changed (never: no day is deleted for ever, and nothing is
---          kept beside it), told_by (another file that is as new, which is an error), name, posting (the run that took the file, as
---          its order key has it), kind and held_order_key (of the file that production holds afterwards); pg_temp.shared, days that
---          another file of the same posting has, too; failed lines of days that a later file holds, settled; the parts of the
---          months; datapoint_places up to date; pg_temp.moved, the postcodes whose zone is another one now, or none;
+--          kept beside it), told_by (another file that is as new, which is an error), name, posting (the run that took the file,
+--          from its order key), kind and held_order_key (of the file that production holds afterwards); pg_temp.shared, days that
+--          another file of the same posting has too; failed lines of days that a later file holds, settled; the parts of the
+--          months; datapoint_places up to date; pg_temp.moved, the postcodes whose zone has changed or is gone;
 --          pg_temp.counted, how many rows of the places had to change, and did.
 create temp table plan on commit drop as
 with seen as (
@@ -34,8 +34,8 @@ known as (
             when run.kind = 'run'
                 and file.name <> own.name
                 and (
-                    -- The run that took the other one has failed over this one, or ended before it came to it: they are as new as each
-                    -- other still, even if the other one was read again since.
+                    -- The run that took the other file has failed because of this one, or ended before it came to it: the two are still equally
+                    -- new, even if the other one was read again since.
                     exists (
                         select
                         from :"ledger".parts as left_over
@@ -51,7 +51,7 @@ known as (
         own.name,
         file.name as known_name,
         own_posting.text as posting,
-        -- Production holds the day of a file that was new in the same run: a person has decided so.
+        -- Production holds the day from a file that was new in the same run: a person has decided so.
         coalesce(file.name <> own.name and origin_posting.text = own_posting.text, false) as is_decided,
         run.kind
     from seen
@@ -110,7 +110,7 @@ from known;
 
 analyze pg_temp.plan;
 
--- Two files that were new in the same run had the day, and neither counted. Now one of them does.
+-- Two files that were new in the same run had the day, and neither counted. Now one of them counts.
 create temp table shared on commit drop as
 select distinct plan.record_id, plan.name, file.name as other
 from pg_temp.plan
@@ -130,7 +130,7 @@ select plan.record_id, plan.name, plan.shared_with
 from pg_temp.plan
 where plan.action = 'load' and plan.kind = 'reprocess' and plan.shared_with is not null
 union
--- A ledger that did not see how files were posted knows nothing of their order but their names.
+-- A ledger that did not see how files were posted knows their order only by their names.
 select plan.record_id, plan.name, other.name
 from pg_temp.plan
     join :"staging".datapoints_records as record on record.record_id = plan.record_id::text
@@ -140,7 +140,7 @@ where plan.action = 'load'
     and other.name <> plan.name
     and substring(record.order_key from '^posted [0-9]+ ') = plan.posting;
 
--- A word as a shell takes it.
+-- A word, quoted for a shell.
 create or replace function pg_temp.quoted(word text) returns text language sql as $$
     select case
         when word ~ '^[A-Za-z0-9._-]+$' then word
@@ -159,7 +159,7 @@ begin
         order by name, other
     loop
         raise warning using errcode = 'MG001', message = format(
-            'the day %s%s counts from %s now, and %s, which is as new, has it too. '
+            'the day %s%s now comes from %s, but %s, which is as new, has it too. '
             'Next: if that one is right, merganser reprocess datapoints %s --force --overwrite-newer',
             said.first,
             case said.days when 1 then '' else format(' (and %s more)', said.days - 1) end,
@@ -171,8 +171,9 @@ begin
 end
 $$;
 
--- A day settles the lines that failed in it in files that were posted before the one that production holds now: nothing that is read
--- again can load them any more. A file that is loaded again settles its lines that did not fail again (those that did are closed before).
+-- A day settles the lines of it that failed in files that were posted before the one that production holds now: no file that is
+-- read again can load them any more. A file that is loaded again settles its lines that did not fail again (those that did are
+-- closed before).
 update :"ledger".failed_records as failed
 set resolved_by = :'run_id', resolved_at = now(),
     resolution = case
@@ -192,7 +193,7 @@ where failed.resolved_at is null
     and not run.dry_run
     and (
         file.order_key collate "C" < plan.held_order_key and failed.table_name = 'datapoints'
-        -- Whoever reads one of two files that are as new as each other again has decided against the other.
+        -- A person who reads again one of two equally new files has decided against the other.
         or plan.action = 'load'
         and plan.kind <> 'run'
         and file.name <> plan.name

@@ -7,7 +7,7 @@
 --          chosen anew (sums/sums.pg.sql).
 create temp table rezoned (rows bigint) on commit drop;
 
--- The rows of this batch have their zones already, so nothing is looked at where there are no others.
+-- The rows of this batch have their zones already, so nothing is read if there are no others.
 with updated as (
     update :"schema".datapoint_place_days as rollup
     set zone = moved.zone

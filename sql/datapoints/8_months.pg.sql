@@ -1,4 +1,4 @@
--- Purpose: pack the months that have changed anew: for each place or zone, a line for each day and branch; and their days: for
+-- Purpose: pack the months that have changed again: for each place or zone, a line for each day and branch; and their days: for
 --          each zone, a line for each place and branch.
 -- Engine:  PostgreSQL 14 and later; a script (psql -v), inside the transaction of the promotion, after 7_zones.pg.sql
 -- Inputs:  :"schema".datapoint_days, datapoint_place_days and datapoint_zone_days; :'schema', the same as a text;
@@ -28,7 +28,7 @@ delete from :"schema".datapoint_zone_months where month in (select month from pg
 -- A "do" block cannot read psql variables, so it reads a setting.
 select set_config('merganser.schema', :'schema', true);
 
--- A month at a time fits into the memory of an aggregate by hashes, which needs a third less time than one by sorting; the planner
+-- One month at a time fits into the memory of a hash aggregate, which takes a third less time than a sorted one; the planner
 -- expects far more groups than there are.
 select set_config('work_mem', '256MB', true), set_config('enable_sort', 'off', true);
 

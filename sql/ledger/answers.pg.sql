@@ -22,7 +22,7 @@ where dataset = $1
 order by key, answered_at desc, way;
 
 -- part: remember  (statement)
--- Purpose: store answers; a later one replaces an earlier one, which is kept beside it if it differs and an older edition gave it.
+-- Purpose: store answers; a later one replaces an earlier one, which is kept beside it if it differs and is from an older edition.
 -- Inputs:  $1 dataset, $2 enrichment, $3 way, $4 its version, $5 run_id, $6 a JSON array of {"key", "answer"}, as text;
 --          :"ledger".
 -- Outputs: rows of answers.

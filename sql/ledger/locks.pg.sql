@@ -67,7 +67,7 @@ limit 1;
 -- Purpose: runs whose process is gone: they are marked as running, and nobody holds the lock of their dataset.
 -- Inputs:  $1 what the name of each dataset's lock begins with (see lock); :"ledger".
 -- Outputs: their run_ids. No process holds a version of a transform, so none of these is among them; a standby does not know who
---          holds a lock, so it has none.
+--          holds a lock, so on a standby there are none.
 select run_id
 from :"ledger".runs cross join lateral hashtextextended($1 || dataset, 0) as key (value)
 where status = 'running'

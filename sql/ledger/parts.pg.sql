@@ -18,8 +18,9 @@ where parts.status = 'archived'
 returning part_id;
 
 -- part: order_keys  (statement)
--- Purpose: how files counted when they were last committed, or were last taken in if none did: what is read again keeps its place
---          among the others. (What was posted later and not committed is not what the archive has under the name.)
+-- Purpose: the order key of files when they were last committed, or last taken in if no run committed them: a file that is read
+--          again keeps its place among the others. (A file that was posted later and not committed is not the one that the
+--          archive has under the name.)
 -- Inputs:  $1 dataset, $2 target schema; :"ledger".
 -- Outputs: name, order_key; part_id of the newest of all.
 select distinct on (parts.name) parts.name, parts.order_key, max(parts.part_id) over () as part_id
@@ -28,9 +29,9 @@ where runs.dataset = $1 and runs.target_schema = $2 and not runs.dry_run
 order by parts.name, parts.status in ('pending', 'failed', 'retried'), parts.part_id desc;
 
 -- part: uncommitted  (statement)
--- Purpose: which files did runs take from their source, and none did commit? The sender may have withdrawn them since.
+-- Purpose: the files that runs took from their source and none has committed. The sender may have withdrawn them since.
 -- Inputs:  $1 dataset, $2 target schema; :"ledger".
--- Outputs: their names. A file that was only read from the archive is none of them: it may be all there is.
+-- Outputs: their names. A file that was only read from the archive is not among them: it may be all there is.
 select parts.name
 from :"ledger".parts join :"ledger".runs using (run_id)
 where runs.dataset = $1 and runs.target_schema = $2 and not runs.dry_run

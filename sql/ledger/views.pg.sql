@@ -139,7 +139,7 @@ order by failed.resolved_at is not null, failed.reason, parts.as_of, parts.name,
 -- Purpose: the files of which nothing could be read.
 -- Inputs:  $1 run_id or null, $2 file name or null, $3 dataset or null, $4 include those that are gone from their source?, $5 target
 --          schema or null; :"ledger".
--- Outputs: one JSON object a file. Of all runs, only if the newest run that has read the file could not; dry runs only if requested.
+-- Outputs: one JSON object a file. With all runs, only if the newest run that took the file could not read it; dry runs only if requested.
 select jsonb_build_object(
     'name', name, 'error', error, 'run_id', run_id, 'dataset', dataset, 'target_schema', target_schema, 'is_gone', is_gone
 )

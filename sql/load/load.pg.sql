@@ -62,7 +62,7 @@ reset default_statistics_target;
 copy (select :columns from :"schema".:"table") to stdout with (format csv, header true)
 
 -- part: has_rows  (script)
--- Purpose: does a table have rows, or a slice of it?
+-- Purpose: does a table, or a slice of it, have rows?
 -- Inputs:  :"schema".:"table"; :in_slices, which rows count, and pg_temp.slice_tests where it reads them.
 -- Outputs: true or false.
 select exists (select from :"schema".:"table" where :in_slices);

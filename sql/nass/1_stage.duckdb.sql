@@ -3,7 +3,7 @@
 -- Inputs:  none; the parser appends rows, the columns in this order.
 -- Outputs: nass_facts; the tables files, records and failed are the engine's. Figures are stored as text, so that they keep
 --          their digits and their scale.
--- Quoted, because `--table` may put a word of the language in the place of the name.
+-- Quoted, because `--table` may give the table a word of the language as its name.
 create table "nass_facts" (
     record_no bigint not null,
     source_desc varchar,

@@ -82,8 +82,8 @@ duplicates as (
         join :"staging".oca_appearances as staged using (appearanceid)
     where known.indexnumberid <> staged.indexnumberid
 ),
--- An address outside the city, or without a street line, cannot have a lot. The Census knows places outside the city, too:
--- with a point, its answer names a borough or it is not here; without one, the postal code says what it can.
+-- An address outside the city, or without a street line, cannot have a lot. The Census knows places outside the city too: if its
+-- answer has a point, the address is in the city only if it names a borough; without a point, the postal code decides.
 geocoded as (
     select
         count(*) filter (where bbl is not null) as found,

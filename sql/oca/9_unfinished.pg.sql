@@ -3,7 +3,7 @@
 -- Inputs:  :"schema".oca_addresses.
 -- Outputs: pg_temp.unfinished: record_id, one row an address with lat and lon and without geom; empty where the table has no such
 --          column. 9_geometry.pg.sql completes them.
--- Only where the table has no column of this name does "geom" mean that of "absent".
+-- "geom" means the column of "absent" only if the table has no column of this name.
 create temporary table unfinished on commit drop as
 select located.record_id
 from (select true as geom) as absent

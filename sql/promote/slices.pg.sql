@@ -46,7 +46,7 @@ select distinct part_id from :"ledger".failed_records where part_id = any($1::bi
 -- part: slice_plan  (script)
 -- Purpose: decide for each record and for each row of the slices what becomes of it; only rows that differ are touched.
 -- Inputs:  :"staging".:"records"; :"staging".:"table" and :"schema".:"table", known by :"key", a text; :texts, their columns as
---          texts; :in_slices, which rows of production are in the slices; :in_kept, which rows stay because a newer part has told of
+--          texts; :in_slices, which rows of production are in the slices; :in_kept, which rows stay because a newer part covers
 --          them; :in_doubt, which of those in the slices a failed record without a key may mean; pg_temp.slice_tests and replacing; :"ledger".failed_records.
 -- Outputs: pg_temp.plan, one row a record: record_id, action (load, same, superseded or delete), part_id, ordinal and order_key of
 --          the winning record, is_newly_sealed and has_data (never); pg_temp.slice_rows, how many rows of the slices are there;

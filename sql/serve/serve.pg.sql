@@ -39,7 +39,7 @@ from pg_class as class join pg_namespace as namespace on namespace.oid = class.r
 where namespace.nspname = $2::text and class.relname = any ($1::text[]);
 
 -- part: unreadable  (statement)
--- Purpose: find tables that this role may not read: a newer program may have made some that nobody has granted yet.
+-- Purpose: find tables that this role may not read: a newer program may have made some that are not granted yet.
 -- Inputs:  $1 names of tables, $2 their schema.
 -- Outputs: one row with the names of those that are there, and the grant that is missing; or no row.
 select

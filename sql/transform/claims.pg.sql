@@ -89,7 +89,7 @@ order by partition_no, part_no;
 -- part: held  (statement)
 -- Purpose: list the groups that a worker holds.
 -- Inputs:  $1 worker_id; :"ledger".
--- Outputs: a row each, as claim has them, and version_id.
+-- Outputs: a row each, with the columns of claim, and version_id.
 select
     group_no, position, token, attempts, failures, first_page, end_page, is_written, losses, kind, bucket_no, version_id
 from :"ledger".transform_groups

@@ -151,10 +151,10 @@ from old, numbered
 returning group_no;
 
 -- part: put_off  (statement, inside a transaction)
--- Purpose: note that the partitions of a group have no rows yet. A fingerprint below zero is none of the source's, so they are
---          done again; it counts how often they were put off since they had rows.
+-- Purpose: note that the partitions of a group have no rows yet. No partition of the source has a fingerprint below zero, so they
+--          are done again; it counts how often they were put off since they had rows.
 -- Inputs:  $1 version_id, $2 group_no, $3 how often they may be; :"ledger".
--- Outputs: the partitions' rows, if none was put off so often already.
+-- Outputs: the partitions' rows, if none was put off that often before.
 update :"ledger".transform_partitions as part
 set rows_in = 0, rows_out = 0, fingerprint = (least(coalesce(part.fingerprint::numeric, 0), 0) - 1)::text
 where part.version_id = $1

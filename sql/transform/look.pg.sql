@@ -117,10 +117,10 @@ from (select :"key", null as :"whole", null as :"whole" from :"schema".:"table" 
 where :condition;
 
 -- part: by_key_always  (script, inside a transaction)
--- Purpose: try whether a condition has the same answer for a key whenever it is asked. PostgreSQL takes no other for an index: none
---          with a subquery, the time or a random number.
+-- Purpose: try whether a condition has the same answer for a key whenever it is asked. PostgreSQL takes only such conditions for an index:
+--          none with a subquery, the time or a random number.
 -- Inputs:  :"schema", :"table", :"key", :condition (the job's, in parentheses).
--- Outputs: none, once the transaction is over; an error if the condition is another one.
+-- Outputs: none, once the transaction is over; an error if the condition is not like that.
 create temp table :"table" on commit drop as select :"key" from :"schema".:"table" limit 0;
 create index on pg_temp.:"table" ((1)) where :condition;
 
@@ -160,7 +160,7 @@ with target as (
         join pg_type as type on type.oid = class.reltype
     where namespace.nspname = $1 and class.relname = $2
 ),
--- Missing while the plan has not made it: then it has neither policies nor row security.
+-- It is missing until the plan has made it: then it has neither policies nor row security.
 version as (
     select class.oid, class.relrowsecurity, class.relforcerowsecurity
     from pg_class as class join pg_namespace as namespace on namespace.oid = class.relnamespace
@@ -200,7 +200,7 @@ from target
         and (pg_depend.refobjid = target.oid and pg_depend.refclassid = 'pg_class'::regclass
             or pg_depend.refobjid = any (target.row_types) and pg_depend.refclassid = 'pg_type'::regclass)
 union all
--- A view that reads the table is made again, and its columns with it.
+-- A view that reads the table is made again, with its columns.
 select 'row type in', pg_describe_object(pg_depend.classid, pg_depend.objid, pg_depend.objsubid)
 from target
     join pg_depend on pg_depend.refobjid = any (target.row_types) and pg_depend.refclassid = 'pg_type'::regclass
@@ -214,7 +214,7 @@ union all
 select 'part of', inhparent::regclass::text
 from target join pg_inherits on inhrelid = target.oid
 union all
--- A publication of all tables is not among them: it holds the new table as well.
+-- A publication of all tables is not among them: it includes the new table as well.
 select 'publication', publication.pubname::text
 from target
     join pg_publication_rel on pg_publication_rel.prrelid = target.oid
@@ -251,7 +251,7 @@ with target as (
 select 'rule' as kind, rule.rulename::text as name
 from target join pg_rewrite as rule on rule.ev_class = target.oid
 union all
--- A delete from the table takes rows of these, too, and new rows go into the table alone.
+-- A delete from the table also deletes rows of these, and new rows go only into the table.
 select 'child', inherits.inhrelid::regclass::text
 from target
     join pg_inherits as inherits on inherits.inhparent = target.oid
@@ -267,7 +267,7 @@ where not trigger.tgisinternal
 union all
 select 'foreign key', conname::text || ' of ' || conrelid::regclass::text
 from target join pg_constraint on confrelid = target.oid and contype = 'f'
--- One that is looked at when the rows are there again, at the commit, is no obstacle.
+-- A key that is checked at the commit, when the rows are there again, is no obstacle.
 where confdeltype in ('c', 'n', 'd', 'r') or conrelid <> target.oid and not condeferred
 union all
 select 'row security', 'for ' || current_user

@@ -163,7 +163,7 @@ time_left as (
                 timed.partitions,
                 timed.status = 'done' as is_done,
                 case when timed.status = 'done' then 0 else greatest(expected.seconds - timed.seconds, 0) end as left_s,
-                -- By far later than expected, beyond the noise of a few seconds: nobody knows when it ends.
+                -- Far later than expected, beyond the noise of a few seconds: nobody knows when it ends.
                 timed.status = 'running' and timed.seconds > 2 * expected.seconds + 5 as is_late
             from timed
                 cross join cost

@@ -78,7 +78,7 @@ where class.relkind = 'v'
 order by namespace.nspname, class.relname;
 
 -- part: carried  (statement, inside the transaction)
--- Purpose: list what the table in place has and the script did not say for the new one: comments of the table and its columns,
+-- Purpose: list what the table in place has and the script did not set for the new one: comments of the table and its columns,
 --          storage parameters, statistics targets, and a replica identity that is no index.
 -- Inputs:  $1 schema, $2 table, $3 the new table, which has this name only until it is in place.
 -- Outputs: a row each: column_name (null: the table), the statement for the new table when it is in place.
@@ -141,8 +141,8 @@ order by column_name nulls first, statement;
 
 -- part: lock_version  (script, inside the transaction)
 -- Purpose: lock the new table exclusively, before the old one. Only a session that reads the new table by its own name could
---          stand behind this lock. It is waited for a little longer than a deadlock is looked for: only then does a vacuum of
---          the server's own give way. Whatever else the transaction locks must be free nearly at once.
+--          queue behind this lock. The wait is a little longer than the deadlock timeout, because only then does an
+--          autovacuum give way. Everything else that the transaction locks must be free almost at once.
 -- Inputs:  :"schema", :"table".
 -- Outputs: the lock.
 set local lock_timeout = '2s';
@@ -202,8 +202,8 @@ where :"key" is not null and :"key"::text not in (
 -- part: whole  (script)
 -- Purpose: count the rows of a version by key before it is put in place, and compare them with what was written.
 -- Inputs:  :"schema", :"table", :'schema', :'table', :"key", :'version_id'; :"ledger".
--- Outputs: one row: there; written, the rows that the ledger has counted; has_triggers, which may have written more; of the first
---          key that has fewer rows than were written with it: its name, its rows there, those that were written (null: no key has).
+-- Outputs: one row: there; written, the rows that the ledger has counted; has_triggers, which may have written more; for the first
+--          key that has fewer rows than were written with it: its name, its rows there, those that were written (null: none has).
 with counted as (
     select key, sum(there)::bigint as there, sum(written)::bigint as written
     from (

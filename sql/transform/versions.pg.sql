@@ -10,7 +10,7 @@ select pg_advisory_xact_lock(hashtextextended($1, 2));
 
 -- part: newest  (statement)
 -- Purpose: find the current version of a job: the one that is being made, else the one in place. A version into whose table a later
---          one has put rows, in place and not to its end, is not whole any more.
+--          one has put rows in place, without finishing, is no longer whole.
 -- Inputs:  $1 job; :"ledger".
 -- Outputs: at most one row: version_id, hash, state, version_table, target_schema, target_table, is_in_place, old_table, plan,
 --          planned_at as text.
@@ -76,10 +76,10 @@ limit 1;
 -- part: table  (statement)
 -- Purpose: find out whether the table of a version is still the one that was made for it, or that it has put in place.
 -- Inputs:  $1 version_id; :"ledger".
--- Outputs: one row: noted, the number of the table in the catalogue (null: none was noted); there, the number of what has its
---          name now (null: nothing).
+-- Outputs: one row: noted, the number of the table in the catalogue (null: none was noted); there, the number of the object that
+--          has its name now (null: none).
 select
-    -- The table of a version that was given up is not missed.
+    -- For a version that was given up, a lost table does not matter.
     case when version.state in ('open', 'paused', 'swapped') then (version.plan ->> 'table_oid')::bigint end as noted,
     (
         select class.oid::bigint
@@ -91,7 +91,7 @@ from :"ledger".transform_versions as version
 where version.version_id = $1;
 
 -- part: note_table  (statement, in the transaction that makes the table)
--- Purpose: note which table is the version's, because another one of the same name has not the rows that were written. A table
+-- Purpose: note which table is the version's, because another table of the same name lacks the rows that were written. A table
 --          keeps its number when it is renamed.
 -- Inputs:  $1 version_id; :"ledger".
 -- Outputs: the version's plan has table_oid.

@@ -4,7 +4,7 @@
 
 -- part: run  (statement)
 -- Purpose: what a run has done, for somebody who wants to undo it; or the last runs that have loaded something, whether or not they are
---          undone. Undos and dry runs are not what a person means by these.
+--          undone. The last runs leave out undos and dry runs, which a person does not mean.
 -- Inputs:  $1 run_id, or null: the last runs; :"ledger".
 -- Outputs: dataset, target_schema, kind, dry_run; committed, how many batches it has committed; kept, how many of these still
 --          have before-images; undone_by, the run that has undone it, or null; kept_until, until when these are kept, or null;
@@ -644,7 +644,7 @@ delete from :"ledger".plans where run_id in (select run_id from pg_temp.undoing)
 -- Purpose: the numbers of an undo.
 -- Inputs:  pg_temp.undone, undoing; :"ledger".parts.
 -- Outputs: one row: records whose rows come back, records that are deleted, records of which only the rest comes back, files, records
---          in them that were deletes or were of sealed records.
+--          in them that were deletes or belong to sealed records.
 select
     count(*) filter (where rows_no is not null and had_rows),
     count(*) filter (where rows_no is not null and not had_rows),

@@ -3,7 +3,7 @@
 -- Engine:  DuckDB
 -- Inputs:  :'ranges' and :'streets', Parquet files of the reference; the macros of 1_words.
 -- Outputs: the macros city_name() and is_wide_city(), and known_cities; streets; zip_boroughs; street_zips, the postal codes
---          of a street; line_streets and known_rests, what is known of typed streets, as yet nothing.
+--          of a street; line_streets and known_rests, what is known of typed streets, still empty.
 
 -- A city's name in one spelling: `S Ozone Pk` is `SOUTH OZONE PARK`.
 create or replace macro city_name(text) as regexp_replace(regexp_replace(regexp_replace(
@@ -47,7 +47,7 @@ select city, borough, zone from (values
     ('RICHMOND', 5, ''), ('RICHMOND COUNTY', 5, ''), ('SI', 5, ''), ('S I', 5, '')
 ) as known (city, borough, zone)
 union all
--- Without a borough: neighbourhoods, of which other places may have the name. They are in the city if the postal code is.
+-- Without a borough: neighbourhoods whose names other places may have too. They are in the city if the postal code is.
 select city, null as borough, '' as zone
 from (select unnest([
     'ADDISLEIGH PARK', 'ALLERTON', 'ANNADALE', 'ARDEN HEIGHTS', 'ARLINGTON', 'AUBURNDALE', 'BATH BEACH',
@@ -80,8 +80,8 @@ from (select unnest([
     'WOODLAWN', 'YORKVILLE'
 ]) as city)
 union all
--- Borough 0 is elsewhere: cities, counties and villages of the state that are not of the five boroughs, and some whose
--- name is nearly that of one here.
+-- Borough 0 is elsewhere: cities, counties and villages of the state outside the five boroughs, and some whose
+-- name is nearly that of a place in the city.
 select city, 0 as borough, '' as zone
 from (select unnest([
     'ALBANY', 'AMSTERDAM', 'AUBURN', 'BATAVIA', 'BEACON', 'BINGHAMTON', 'BUFFALO', 'CANANDAIGUA', 'COHOES',

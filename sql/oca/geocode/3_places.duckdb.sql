@@ -1,9 +1,9 @@
--- Purpose: where an address says that it is: which boroughs come into question, or none.
+-- Purpose: where an address says that it is: the boroughs in which it may be, or none.
 -- Engine:  DuckDB
 -- Inputs:  the table questions, of which the rows :from to :to are the portion; the tables of 2_reference.
 -- Outputs: the view questioned: the questions of the portion by number, q, with the number of their place, for one look; the
 --          table places, one a city, state and postal code: zip (0: none that can be read), verdict (inside, outside,
---          foreign: its city is none of New York's, or unplaced), city_borough and zip_borough (0: not said), is_wide and
+--          foreign: its city is not in New York City, or unplaced), city_borough and zip_borough (0: not said), is_wide and
 --          needs_zip; the table place_boroughs, where to look.
 
 -- Nine digits say no more than the first five.
@@ -64,8 +64,8 @@ parts as (
 unknown_parts as (
     select distinct part from parts where part not in (select city from known_cities)
 ),
--- What is mistyped: one letter of a name of at least five, two of a long one or of a borough's. If two boroughs are as near,
--- it is none.
+-- Mistyped names: one letter is wrong in a name of at least five, or two in a long one or in a borough's. If two boroughs are
+-- equally near, it is neither.
 near_parts as (
     select part, min(city) as city
     from (
@@ -94,7 +94,7 @@ cities as (
     select
         named.place,
         bool_or(known.borough = 0) as is_elsewhere,
-        -- No name of the city is among them, and one that nobody knows.
+        -- No name of the city is among them, and one is unknown.
         bool_or(known.city is null) and not bool_or(known.city is not null and not is_wide) as is_foreign,
         bool_or(known.borough is null or is_near) as is_unsure,
         -- New York is a borough when nothing else is said.
@@ -148,7 +148,7 @@ select
             then 'outside'
         when zipped.zip > 0 and zipped.zip_borough = 0 and not (zipped.is_known and cities.narrow is not null)
             then 'outside'
-        -- A postal code alone is mistyped as easily as a city.
+        -- A postal code is mistyped as easily as a city, so alone it decides nothing.
         when cities.is_foreign and zipped.zip_borough > 0 then 'foreign'
         when cities.is_foreign then 'unplaced'
         when zipped.zip_borough > 0 then 'inside'

@@ -117,7 +117,7 @@ select
         when 'no_line' then null
         when 'outside' then case shown.verdict
             when 'unplaced' then 'neither city nor postal code is one of New York City'
-            when 'foreign' then 'the city is none of New York City, but the postal code is'
+            when 'foreign' then 'the city is not in New York City, but the postal code is'
             else 'not in New York City' end
         when 'tie' then case
             when shown.is_contradictory then 'city and postal code are of two boroughs'

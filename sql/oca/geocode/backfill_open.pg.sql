@@ -2,10 +2,10 @@
 -- Engine:  PostgreSQL 14 and later; a script (psql -v)
 -- Inputs:  :"schema" of production, :"ledger", :'dataset' and :'enrichment', their names in the ledger; :'ways', a JSON array of
 --          {"way", "version"} in the order of asking, :'since', a date as text or nothing: cases filed from then on.
--- Outputs: the temporary tables open_rows (record_id, key, the fields of a question, and is_outdated: its place is what a
---          named way said in an older edition, and may not say again) and answers, which takes those of a batch; the
+-- Outputs: the temporary tables open_rows (record_id, key, the fields of a question, and is_outdated: its place is from
+--          an older edition of a named way, which may no longer give it) and answers, which takes those of a batch; the
 --          temporary function answer_rank, which ranks answers as questions.duckdb.sql does.
--- A way is asked where open.duckdb.sql would ask it. A lot that nobody remembers, of another program, is no worse.
+-- A way is asked where open.duckdb.sql would ask it. A lot from another program, for which no answer is remembered, is no worse.
 create or replace function pg_temp.answer_rank(status text, bbl text, lat real) returns integer
 language sql immutable parallel safe
 as $$
@@ -86,7 +86,7 @@ settled as (
                 or given.status in ('tie', 'no_line')
                 or (
                     asked.way = 'geosearch' and given.way = 'pad' and given.status = 'outside'
-                    -- What GeoSearch has said by older rules, it takes back itself, and sends nothing for it.
+                    -- An answer by older rules is withdrawn by GeoSearch itself, and no request is sent for that.
                     and not exists (
                         select
                         from remembered as own

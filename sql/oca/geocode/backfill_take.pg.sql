@@ -31,8 +31,8 @@ where open_rows.key = answer.key
     and pg_temp.address_key(
         address.street1, address.street2, address.city, address.state, address.postalcode
     ) = answer.key
-    -- A service that does not answer, or knows no better, takes no place away that is known, and a point takes no lot away;
-    -- but whoever said a place may take it back.
+    -- A service that does not answer, or knows nothing better, removes no known place, and a point replaces no lot; but the way that
+    -- gave a place may take it back.
     and (
         open_rows.is_outdated
         or (address.bbl is null and address.lat is null)

@@ -2,9 +2,9 @@
 -- Engine:  DuckDB
 -- Inputs:  all_questions, ways and valid_answers; :'way'.
 -- Outputs: questions (key, street1, street2, city, state, postalcode): those that this way has not answered in its edition
---          and no way before it has settled. Where several lots are as good, asking further would only hide it; where
---          there is no line, nobody knows more. An outside service is asked only about what no other way, named or
---          not, is known to have settled, in whatever edition: a lot is better than its answer could be.
+--          and no way before it has settled. Where several lots are equally good, asking another way would only hide that;
+--          where there is no line, no way knows more. An outside service is asked only about what no other way, named or
+--          not, is known to have settled, in any edition: a lot is better than its answer could be.
 create or replace table questions as
 with settled as (
     select given.key
@@ -18,17 +18,17 @@ with settled as (
             and (
                 given.bbl is not null
                 or given.status in ('tie', 'no_line')
-                -- GeoSearch knows the city alone, and the directory knows best what is not in it.
+                -- GeoSearch knows only the city, and the directory knows best what is outside it.
                 or (
                     asked.way = 'geosearch' and given.way = 'pad' and given.status = 'outside'
-                    -- What GeoSearch has said by older rules, it takes back itself, and sends nothing for it.
+                    -- An answer by older rules is withdrawn by GeoSearch itself, and no request is sent for that.
                     and not exists (
                         select 1
                         from valid_answers as own
                         where own.key = given.key and own.way = asked.way and not own.is_current
                     )
                 )
-                -- The Census knows points, too, and no lots.
+                -- The Census also knows points, but no lots.
                 or (given.lat is not null and asked.way = 'census')
             )
         )

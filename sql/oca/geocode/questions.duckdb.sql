@@ -3,7 +3,7 @@
 -- Inputs:  oca_addresses of the staging store, losers, records and sealed of sql/staged.
 -- Outputs: all_questions (key, street1, street2, city, state, postalcode); an empty table of answers (key, way, version and
 --          the columns of oca_addresses that are not in the extract, all as text); ways (way, version), empty: those that
---          are named, in their order; the views valid_answers, of them those that count, and best_answers, one a key;
+--          are named, in their order; the views valid_answers, the answers that count, and best_answers, one a key;
 --          and the macros that make the key. address_key.pg.sql makes the same key, backfill_open.pg.sql the same rank.
 
 -- Small and capital letters of ASCII alone are the same, as are kinds and numbers of blanks: both engines agree on that.
@@ -70,7 +70,7 @@ create table answers (
     zip_code varchar
 );
 
--- What a way said in an earlier edition counts until it says something now. Answers of ways that are not named count, too.
+-- An answer of an earlier edition of a way counts until the way answers now. Answers of ways that are not named count too.
 create view valid_answers as
 select
     answers.*,
@@ -85,8 +85,8 @@ where answers.rowid not in (
     where older.version is not null and newer.version is null and newer.status <> 'failed'
 );
 
--- A building lot is better than a point on a street, and a point than none. What another way has said is more than that a
--- service did not answer, which is asked again all the same.
+-- A building lot is better than a point on a street, and a point than none. Any answer of another way ranks above a service
+-- that did not answer; that service is asked again anyway.
 create macro answer_rank(status, bbl, lat) as case
     when bbl is not null then 1
     when lat is not null then 2
@@ -95,7 +95,7 @@ create macro answer_rank(status, bbl, lat) as case
     else 4
 end;
 
--- Of what is equally good, the first way that is named counts, then what was answered last.
+-- Among equally good answers, that of the way named first counts, then the latest.
 create view best_answers as
 select valid_answers.* exclude (way, version, row_no, number, is_current)
 from valid_answers

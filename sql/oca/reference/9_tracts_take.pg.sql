@@ -22,7 +22,7 @@ begin
         values (
             'the database',
             'has no PostGIS, and a tract is a shape',
-            'create extension postgis; in this database, then the same command again; without --tracts it takes the rest'
+            'run create extension postgis; in this database, then the same command again; without --tracts it takes the rest'
         );
         return;
     end if;

@@ -184,7 +184,7 @@ async fn a_host_that_is_away_stops_nothing() {
     }
     one.reply("/numpy", SiteReply::Status(404));
     link(&world, &["/a", "/b", "/c", "/d"].map(|path| away.url(path)));
-    check(&world, &[]).await.exits(0).says("4 addresses could not be looked at");
+    check(&world, &[]).await.exits(0).says("4 addresses could not be checked");
     let paths: std::collections::BTreeSet<_> = away.asked().into_iter().map(|asked| asked.path).collect();
     assert_eq!(paths.len(), 2, "{paths:?}");
     assert_eq!(world.keys("catalog_links").await.split(' ').count(), 4);
@@ -212,7 +212,7 @@ async fn an_address_that_is_busy_keeps_no_other_from_being_asked() {
     let busy = SiteReply::Busy { status: 429, retry_after: "1".into(), times: usize::MAX };
     site.reply("/busy", busy).reply("/gone", SiteReply::Status(404));
     link(&world, &["/a", "/busy", "/b", "/gone", "/c"].map(|path| site.url(path)));
-    check(&world, &[]).await.exits(3).says("1 address could not be looked at");
+    check(&world, &[]).await.exits(3).says("1 address could not be checked");
     let failures = world.failures().await;
     assert!(matches!(&failures[..], [row] if row[3] == site.url("/gone")), "{failures:#?}");
 }
