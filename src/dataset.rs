@@ -133,8 +133,8 @@ pub struct Dataset {
     pub tables: &'static [Table],
     /// What a file's name says; `None`: not a file of this dataset.
     pub file_name: fn(&str) -> Option<FileName>,
-    /// Names do not tell which file is newer: those with an order key count in the order in which they were posted, and by that key only
-    /// where one run took them. What is read again keeps its place.
+    /// Names do not tell which file is newer: files with an order key count in the order in which they were posted, and by that key
+    /// only among those that one run took. A file that is read again keeps its place.
     pub counts_as_posted: bool,
     /// Why a name that looks like one of the feed's is not accepted; `None`: it does not look like one.
     pub near_name: fn(&str) -> Option<&'static str>,

@@ -19,7 +19,7 @@ use crate::{archive, fault};
 pub async fn run(context: &RunContext, progress: &mut Progress) -> Result<RunOutcome, Cause> {
     let target = &context.target;
     progress.step("select");
-    // A table that cannot take the rows is no surprise after hours of requests.
+    // A table that cannot take the rows is refused before hours of requests, not after them.
     promote::admit_tables(context).await?;
     let removed = people::admit(context).await?;
     if !target.dry_run {

@@ -127,7 +127,7 @@ impl TomlFields {
     }
 }
 
-/// What to type in the place of an unknown name: the known one that is near, or else, after the words `otherwise`, all of them.
+/// What to type instead of an unknown name: the known one that is near, or else, after the words `otherwise`, all of them.
 pub fn meant(name: &str, known: &[&str], otherwise: &str) -> String {
     suggestion(name, known).unwrap_or_else(|| format!("{otherwise}: {}", known.join(", ")))
 }

@@ -75,7 +75,7 @@ fn typed(matches: &ArgMatches) -> String {
     words.join(" ")
 }
 
-/// The whole command as a shell takes it, to do what a dry run has shown; empty if it holds a password.
+/// The whole command, quoted for a shell, that does what a dry run has shown; empty if it holds a password.
 fn again(words: &[OsString]) -> String {
     let words: Vec<_> = words.iter().skip(1).map(|word| word.to_string_lossy()).collect();
     let has_password = |word: &str| {
@@ -89,7 +89,7 @@ fn again(words: &[OsString]) -> String {
     std::iter::once("merganser".to_owned()).chain(words).collect::<Vec<_>>().join(" ")
 }
 
-/// An option on the command line that the named dataset does not have, and the one that has it.
+/// An option on the command line that the named dataset does not have, and the dataset that has it.
 fn foreign(matches: &ArgMatches) -> Option<(String, &'static str, &'static str)> {
     let (_, given) = matches.subcommand()?;
     let dataset = given.try_get_one::<&'static Dataset>("dataset").ok().flatten()?;
@@ -156,8 +156,8 @@ fn complaint(command: &mut Command, words: &[OsString], error: &Error) -> Option
         _ => None,
     };
     let (name, value) = (text(ContextKind::InvalidArg)?, text(ContextKind::InvalidValue)?);
-    // An argument of a command that is not built cannot be shown. clap builds those that it comes to, and of a command's own
-    // commands none.
+    // clap cannot show an argument of a command that is not built. It builds the commands on its way, but not their
+    // subcommands.
     command.build();
     let (mut inner, mut commands) = (&*command, vec![&*command]);
     while let Some(sub) = inner.get_subcommands().find(|sub| words.iter().any(|word| word == sub.get_name()))

@@ -101,8 +101,8 @@ impl Staging {
         execute(&self.connection, operation, script, variables)
     }
 
-    /// Runs statements that make a table or a view in their order, then the others, which are independent, on as many threads as the
-    /// store may use, and `after` behind each of these. One that ran out of memory beside others is run again by itself.
+    /// Runs the statements that make a table or a view in their order, then the others, which are independent, on as many threads as
+    /// the store may use, and `after` after each of these. A statement that ran out of memory beside others is run again alone.
     pub fn execute_each<E: From<DuckError> + Send>(
         &self,
         operation: &str,
@@ -175,7 +175,7 @@ impl Staging {
         rows().map_err(|source| cannot(operation, source))
     }
 
-    /// Runs a query and hands its rows on chunk by chunk, so that they are not in memory twice; an error of `each` ends it.
+    /// Runs a query and passes its rows to `each` chunk by chunk, so that they are not in memory twice; an error of `each` ends it.
     pub fn each<E>(
         &self,
         operation: &str,
@@ -203,7 +203,7 @@ impl Staging {
     }
 }
 
-/// Whether the first word behind a statement's comments is `create`.
+/// Whether the first word after a statement's comments is `create`.
 fn is_maker(statement: &str) -> bool {
     let mut lines = statement.lines().map(str::trim_start).filter(|line| !line.starts_with("--"));
     lines.find(|line| !line.is_empty()).is_some_and(|line| line.starts_with("create "))

@@ -126,7 +126,7 @@ impl Http {
         tokio::time::timeout(timeout, answer).await.unwrap_or(Err(HttpError::TimedOut(timeout)))
     }
 
-    /// Sees that the service lets us connect; tells it nothing but the path of its own address, and any answer will do.
+    /// Checks that the service lets us connect. It sends only the path of the service's own address, and any answer will do.
     ///
     /// # Errors
     /// Fails if there is no answer within `timeout`.

@@ -28,7 +28,7 @@ pub use watch::Watch;
 
 use crate::sql;
 
-/// The SQLSTATE of warnings of our scripts for people. Those of the server itself are for looking into things.
+/// The SQLSTATE of our scripts' warnings, which people see. The server's own warnings are logged for debugging only.
 const SAID_BY_SCRIPT: &str = "MG001";
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -322,8 +322,8 @@ impl Connection {
         Ok((watch.answer("begin", begun.start()).await?, watch))
     }
 
-    /// Begins a transaction to which the limits of its statements are local, so that none of them stays in the session of a
-    /// pool: each takes, and waits for locks, `limit` at most.
+    /// Begins a transaction whose statements take, and wait for locks, `limit` each at most. The limits are local to the
+    /// transaction, so that none stays in the session of a pool.
     ///
     /// # Errors
     /// Any error of the server.

@@ -252,7 +252,7 @@ async fn additions(
     Ok(additions)
 }
 
-/// Fills in what the dataset makes of rows that have their answer; gives in words how many there were.
+/// Fills in what the dataset makes of rows that have their answer; returns in words how many there were.
 async fn finish(context: &Context, transaction: &Transaction<'_>) -> Result<Option<String>, Cause> {
     let (dataset, schema) = (context.dataset(), &context.target.database.schema);
     let (Some(enrichment), Some(complete)) = (dataset.enrichment, dataset.scripts.complete) else {

@@ -165,7 +165,7 @@ impl Backfilling {
     }
 
     /// Completes the rows that have their answer and lack what the dataset makes of it, in a batch of their own; returns
-    /// the number of that, 0 if there is none. An undo loses nothing of it, since it makes the same again.
+    /// the number of that batch, 0 if there is none. An undo loses nothing of it, since it makes the same values again.
     async fn finish(
         &self,
         connection: &mut Connection,

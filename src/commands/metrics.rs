@@ -47,7 +47,7 @@ pub struct Figures {
     /// Records, and files, that could not be loaded; `None`: not known.
     pub failed_records: Option<u64>,
     pub failed_files: Option<u64>,
-    /// `None`: not known, or the dataset asks nobody.
+    /// `None`: not known, or the dataset asks no service.
     pub unanswered: Option<u64>,
     /// Rows of each table, if they are known.
     pub rows: BTreeMap<String, i64>,

@@ -37,9 +37,9 @@ pub struct Purged {
     pub rewritten: usize,
     /// The person had been taken out before.
     pub already: bool,
-    /// How many names were taken for the person's where no address stands beside them.
+    /// How many names were taken as the person's where no address is given.
     pub names: usize,
-    /// Names of the person that somebody else has, too, and that stay with that one.
+    /// Names of the person that somebody else has too, and that stay with the other.
     pub shared: Vec<String>,
     /// Objects there of runs that this ledger does not know, by the folder of the run.
     pub foreign: BTreeMap<String, usize>,
@@ -360,7 +360,7 @@ pub async fn run(args: PurgeArgs, report: &Report) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-/// What became of a person. A log may keep it, so it does not say what the person was called.
+/// What became of a person. A log may keep it, so it does not give the person's name.
 fn say_of_person(purged: &Purged) {
     if purged.already {
         say_line!(

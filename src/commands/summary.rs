@@ -56,7 +56,7 @@ pub struct Summary {
     pub walked: Option<WalkedSoFar>,
     /// The source has no file of the dataset, done or not.
     pub has_no_file: bool,
-    /// How many questions outside services have left without an answer; `None`: nobody is asked.
+    /// How many questions outside services have left without an answer; `None`: no service is asked.
     pub unanswered: Option<u64>,
     /// The number of rows of each table.
     pub rows: BTreeMap<String, i64>,

@@ -22,8 +22,8 @@ pub fn end(result: &Result<Exit, Failure>, report: &Report) -> Exit {
     }
 }
 
-/// Runs a command. A panic ends it like any other failure, as an event of the log, whatever that looks like; one that
-/// is caught elsewhere is logged.
+/// Runs a command. A panic ends it like any other failure, as an event of the log in whatever format; a panic that is
+/// caught elsewhere is logged.
 pub fn guarded(report: &Report, work: impl FnOnce() -> Exit) -> Exit {
     let (main, place) = (std::thread::current().id(), Arc::new(OnceLock::new()));
     let noted = Arc::clone(&place);

@@ -132,7 +132,7 @@ async fn find(config: &UndoConfig) -> Result<(TargetConfig, Vec<Uuid>), Cause> {
 /// The last run that has loaded something. With runs of several datasets, a person may mean another one.
 ///
 /// # Errors
-/// No run has; or it cannot be undone, with the newest one that can.
+/// No run has loaded anything; or the last one cannot be undone, with the newest one that can.
 fn last(loaded: &[RunToUndo]) -> Result<RunToUndo, Cause> {
     let Some(newest) = loaded.first() else {
         return Err(Cause::Usage {

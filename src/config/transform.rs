@@ -180,7 +180,7 @@ fn absolute(store: StoreUrl) -> StoreUrl {
 /// How many workers a command starts: a number, or `auto`: one for each processor, and no more than there is memory for.
 ///
 /// # Errors
-/// It is neither, or so many do not fit into `memory_mib`.
+/// It is neither, or that many workers do not fit into `memory_mib`.
 pub fn workers(text: &str, memory_mib: u64, is_python: bool) -> Result<usize, Cause> {
     let least = if is_python { LEAST_PYTHON_MIB } else { LEAST_MIB };
     let fitting = (memory_mib / least).max(1) as usize;

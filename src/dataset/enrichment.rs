@@ -115,7 +115,7 @@ pub struct Backfill {
     /// Counts the rows of the batch, and those that differ from the answers.
     pub left: &'static str,
     /// A script that makes `pg_temp.unfinished`: `record_id`, one row each, of the rows that have their answer and lack what
-    /// the dataset's `complete` makes of it, as the column for it was not there then.
+    /// the dataset's `complete` makes of it, because the column for it was not there yet.
     pub unfinished: &'static str,
     /// What is wrong with these rows, worded to follow "rows": `with a place and without …`.
     pub lacks: &'static str,

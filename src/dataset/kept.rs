@@ -2,11 +2,11 @@
 
 use super::Dataset;
 
-/// What a message says of a part that only its source has. The ledger keeps messages, so what follows from one is known later.
+/// The words of a message for a part that only its source has. The ledger keeps messages, so they can be recognised later.
 pub const NOT_ARCHIVED: &str = "not archived";
 
 impl Dataset {
-    /// Whether a part with this name is kept in the archive: a bulk file and what was read of a clone are not.
+    /// Whether a part with this name is kept in the archive: a bulk file and what was read from a clone are not.
     pub fn is_archived(&self, name: &str) -> bool {
         let is_bulk = self.asked.is_some_and(|asked| (asked.content)(name).is_some());
         !is_bulk && self.walked.is_none_or(|feed| (feed.is_archived)(name))

@@ -104,7 +104,7 @@ impl Default for Limits {
 /// A dataset's own options, as the ledger keeps them: names and values.
 pub type Options = serde_json::Map<String, serde_json::Value>;
 
-/// A parser's secret, and whom its rows must not name.
+/// A parser's secret, and the people whom its rows must not name.
 #[derive(Clone, Copy, Debug)]
 pub struct SecretInput<'a> {
     pub text: &'a str,

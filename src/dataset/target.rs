@@ -13,7 +13,7 @@ pub const DEFAULT_SCHEMA: &str = "public";
 const STAGED: [&str; 5] = ["files", "records", "sealed", "failed", "losers"];
 
 impl Dataset {
-    /// How it is typed in a command: with the table that it goes into, if that is another than its own.
+    /// How it is typed in a command: with the table that it goes into, if that is not its own.
     pub fn typed(&self) -> String {
         match self.target.trim_end_matches('/') {
             "" => self.name.to_owned(),
@@ -21,7 +21,7 @@ impl Dataset {
         }
     }
 
-    /// The same with the schema of that table, unless it is the one that is meant without a word.
+    /// The same with the schema of that table, unless it is the default.
     pub fn typed_in(&self, schema: &str) -> String {
         match self.target.trim_end_matches('/') {
             "" => self.typed(),

@@ -83,7 +83,7 @@ pub struct HistoryList {
 pub struct PersonRemoval {
     /// The value by which the tables know a person, from a description of the person and the secret.
     pub known_as: fn(&str, &str) -> String,
-    /// PostgreSQL: the pairs of hash and name by which the tables know the person $1, and whether somebody else has the name, too;
+    /// PostgreSQL: the pairs of hash and name by which the tables know the person $1, and whether somebody else has the name too;
     /// a text is empty if there is none.
     pub known: &'static str,
     /// PostgreSQL: removes the person with the hashes :'hashes' and the names :'names', and remembers the removal as
@@ -99,8 +99,8 @@ pub struct PersonRemoval {
     pub removed: &'static str,
     /// The hash under the secret by which the tables know that a name was removed.
     pub hash_name: fn(&str, &str) -> String,
-    /// The hash under the secret by which the tables know that somebody was removed who was called so where people are put
-    /// together.
+    /// The hash under the secret by which the tables know that somebody was removed, from the name in the table that puts
+    /// people together.
     pub hash_person: fn(&str, &str) -> String,
     /// The same for a hash without the secret, as an earlier program kept it; `None`: it is under the secret already.
     pub rekeyed_name: fn(&str, &str) -> Option<String>,
@@ -210,7 +210,7 @@ pub enum HistorySight {
     There,
     /// It was there, and is gone.
     Lost,
-    /// It is not given, as before.
+    /// It is still not given.
     Refused,
     /// Nothing: the answer may be of another kind of service.
     Unclear,

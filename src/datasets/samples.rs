@@ -39,7 +39,7 @@ pub struct DemoSizes {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SampleWritten {
     pub files: Vec<PathBuf>,
-    /// What is in them, as people call one of it, and how many.
+    /// What is in them: the word for one of it, and how many.
     pub counted: Vec<(&'static str, u64)>,
     /// What the text in them is written in.
     pub format: &'static str,

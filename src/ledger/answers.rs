@@ -13,7 +13,7 @@ pub struct KnownAnswer {
     pub key: String,
     /// Who answered.
     pub way: String,
-    /// The edition of who answered; `None`: the current one.
+    /// The edition of the way that answered; `None`: the current one.
     pub version: Option<String>,
     /// By column; nulls are left out.
     pub answer: Map<String, Value>,

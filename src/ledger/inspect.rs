@@ -175,7 +175,7 @@ impl Reader {
         self.objects(sql::LEDGER_VIEW_ORIGIN, &[&record_id]).await
     }
 
-    /// Does production have this record of a dataset? `None`: that cannot be looked at, which takes the right to.
+    /// Does production have this record of a dataset? `None`: unknown, because it cannot be read.
     pub async fn has_record(&self, dataset: &Dataset, schema: &str, record_id: &str) -> Option<bool> {
         let variables = [("schema", schema), ("table", dataset.parent().name), ("key", dataset.key())];
         let text = sql::render(sql::LEDGER_IS_THERE, &variables);

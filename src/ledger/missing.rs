@@ -16,7 +16,7 @@ const NAMED: usize = 3;
 /// Such records, by the file that each came from.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct MissingRecords {
-    /// The files that have most of them first.
+    /// The files with the most of them first.
     files: Vec<(String, u64)>,
 }
 
@@ -26,7 +26,7 @@ impl MissingRecords {
         self.files.iter().map(|(_, records)| records).sum()
     }
 
-    /// In words: how many records, and of which files how many.
+    /// In words: how many records, and how many of which files.
     pub fn describe(&self, record: &str) -> String {
         let named = self.files.iter().take(NAMED);
         let mut named: Vec<_> =
@@ -53,7 +53,7 @@ pub fn reload(dataset: &Dataset, file: &str) -> String {
     }
 }
 
-/// Looks for such records, for `limit` at most; `None`: that was not enough. Of a dataset whose parts replace one another
+/// Looks for such records, for `limit` at most; `None`: that was not enough. For a dataset whose parts replace one another
 /// the ledger knows no single records, so none is missing.
 ///
 /// # Errors

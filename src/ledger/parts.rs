@@ -43,7 +43,7 @@ impl Ledger {
         Ok(known.collect::<Result<_, tokio_postgres::Error>>().map_err(decode)?)
     }
 
-    /// How each file counted when it was last taken in, by name, and the number of the newest.
+    /// The order key of each file when it was last taken in, by name, and the part number of the newest.
     pub async fn order_keys(&self) -> Result<(HashMap<String, String>, i64), Cause> {
         let values: [&(dyn ToSql + Sync); 2] = [&self.dataset, &self.database.schema];
         let rows = self.all("read the order of files", sql::LEDGER_ORDER_KEYS, &values).await?;

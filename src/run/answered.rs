@@ -94,7 +94,7 @@ pub fn answers(
     })
 }
 
-/// Says in the staging store which ways are named, with their editions, in their order.
+/// Writes into the staging store which ways are named, with their editions, in their order.
 pub fn name_ways(staging: &mut Staging, ways: &[(&str, String)]) -> Result<(), DuckError> {
     if ways.is_empty() {
         return Ok(());

@@ -24,8 +24,8 @@ pub struct Patience {
     pub attempts: u32,
     /// Requests that may fail in a row before the service is given up.
     pub in_a_row: u32,
-    /// Times in a row that no connection can be made before the service is given up: it is not there, which is not the
-    /// same as being slow. Requests that were under way together count once.
+    /// How often in a row no connection can be made before the service is given up: it is not there, which is not the
+    /// same as slow. Requests that were under way together count once.
     pub unconnected: u32,
     /// The pause after the first failure; it doubles with each that follows.
     pub pause: Duration,

@@ -47,7 +47,7 @@ pub struct Enriching {
 /// A way that is asked.
 struct Chosen {
     way: &'static Way,
-    /// Its edition: what it answered in another one is asked anew.
+    /// Its edition: what it answered in another one is asked again.
     version: String,
     /// The service, if it is one.
     http: Option<Http>,
@@ -57,7 +57,7 @@ struct Chosen {
 #[derive(Clone, Debug, Default)]
 pub struct Tally {
     pub questions: u64,
-    /// Of how many the memory knows something.
+    /// The number of questions for which something is remembered.
     pub remembered: u64,
     /// How many each way answered.
     pub asked: BTreeMap<&'static str, u64>,
@@ -348,8 +348,8 @@ impl Enriching {
         Ok(blocking(move || append(&mut staging, enrichment, &known).map(|()| staging)).await??)
     }
 
-    /// Takes all that is remembered of the questions, of whatever way and edition; returns the number of questions of which
-    /// something is.
+    /// Takes all answers that are remembered for the questions, of any way and edition; returns the number of questions that
+    /// have some.
     async fn recall(&self, ledger: &Ledger, mut staging: Staging) -> Result<(Staging, u64), Cause> {
         let enrichment = self.enrichment;
         let (mut after, mut recalled) = (String::new(), 0);
@@ -398,7 +398,7 @@ impl Enriching {
 /// A connection to a service, at its own address or the one that the options name.
 ///
 /// # Errors
-/// The address is none.
+/// The address is not valid.
 pub fn service(ask: &Ask, plan: &EnrichmentPlan) -> Result<Http, Cause> {
     let base = plan.base(ask).parse().map_err(|error| Cause::usage(format!("{}: {error}", ask.name)))?;
     Http::new(base).map_err(|source| Cause::Io {

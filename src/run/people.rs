@@ -1,5 +1,5 @@
 //! People who were removed from histories. The tables keep hashes of their addresses and names under a key that is never in the
-//! database, so whose a hash is, is told here. Under another key nobody would be recognised: it is refused.
+//! database, so this code decides whose a hash is. With another key nobody would be recognised, so it is refused.
 
 use std::collections::HashSet;
 
@@ -17,7 +17,7 @@ use crate::sql;
 /// What is done here, for people.
 pub const LOOK: &str = "look for people who were taken out";
 
-/// Refuses a secret under which this schema does not keep people; says whether it keeps by what one is recognised.
+/// Refuses a secret under which this schema does not keep people; returns whether it keeps something to check a secret against.
 ///
 /// # Errors
 /// [`Cause::Refused`] for another secret; any error of the database.
@@ -51,8 +51,8 @@ pub async fn admit_secret(
     Ok(!rows.is_empty())
 }
 
-/// The same before a run asks, reads or changes anything. Gives the hashes of all who were removed, whom neither the archive nor what is
-/// staged may name again; none where nothing was loaded yet.
+/// The same before a run asks, reads or changes anything. Returns the hashes of all people who were removed,
+/// whom neither the archive nor what is staged may name again; none if nothing was loaded yet.
 ///
 /// # Errors
 /// The same; a secret that is missing.
@@ -72,13 +72,13 @@ pub async fn admit(context: &RunContext) -> Result<HashSet<String>, Cause> {
     watch.answers(LOOK, admitted).await
 }
 
-/// The secret of the parser: without it, who was removed would be back.
+/// The secret of the parser: without it, people who were removed would be back.
 pub fn secret_of<'a>(walked: &HistoryFeed, processing: &'a ProcessingConfig) -> Result<&'a ApiSecret, Cause> {
     let missing = || Cause::usage(format!("{} is not set", walked.parse_secret.variable));
     processing.parse_secret.as_ref().ok_or_else(missing)
 }
 
-/// The hashes of all who were removed from these tables.
+/// The hashes of all people who were removed from these tables.
 ///
 /// # Errors
 /// Any error of the database.
@@ -103,11 +103,11 @@ async fn kept(
     Ok(read.map_err(|e| failed(e, LOOK))?)
 }
 
-/// The same in a transaction, which keeps by what the secret is recognised if nothing is kept yet. What an earlier program has kept of
-/// some names gets a hash under the secret in its place.
+/// The same in a transaction, which stores what the secret is checked against if nothing is stored yet. Plain hashes of names that
+/// an earlier program stored are replaced by hashes under the secret.
 ///
 /// # Errors
-/// Another secret than that of before; any error of the database, or a table that takes something else than it is told.
+/// A secret other than the earlier one; any error of the database, or a table that stores something other than what it was given.
 pub async fn keep_removed(
     transaction: &Transaction<'_>,
     removal: &PersonRemoval,

@@ -149,12 +149,12 @@ impl Progress {
         self.batches > 0
     }
 
-    /// Were there files of which none could be read?
+    /// Were there files, and could none of them be read?
     fn is_unreadable(&self) -> bool {
         self.files > 0 && self.failures.files == self.files
     }
 
-    /// The same, and no other one is as it was.
+    /// The same, and no history was unchanged.
     pub fn nothing_readable(&self) -> bool {
         self.is_unreadable() && self.unchanged == 0
     }

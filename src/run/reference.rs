@@ -24,7 +24,7 @@ pub struct LocalReference {
 /// ledger; `None`: the dataset has none. A file that an earlier run left in this machine's cache is not fetched again.
 ///
 /// # Errors
-/// [`Cause::Refused`], with the hint `lost`, if the store does not have a file, or another one than the ledger knows.
+/// [`Cause::Refused`], with the hint `lost`, if the store does not have a file, or has another one than the ledger knows.
 pub async fn current(
     ledger: &Ledger,
     store: &Store,

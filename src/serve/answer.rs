@@ -45,7 +45,7 @@ pub struct PlaceAnswer {
     pub places: usize,
     /// The smallest radius within which a zone's centre lies, if answers are protected and none lies within this one.
     pub nearest_zone_km: Option<f64>,
-    /// Null: no zone's centre lies within the radius, so nothing can be told. No hits would be another answer.
+    /// Null: no zone's centre lies within the radius, so nothing can be told. That is not the same as no hits.
     pub stats: Option<Vec<Stat>>,
     pub timeline: Vec<Moment>,
     pub points: Vec<AreaSum>,

@@ -21,12 +21,12 @@ pub struct DaySums {
     pub places: HashMap<String, Sum>,
 }
 
-/// What counts of the lines of a zone.
+/// Which lines of a zone count.
 #[derive(Clone, Copy, Debug, Default)]
 struct CountedLines<'a> {
-    /// These postcodes alone; `None`: the whole zone.
+    /// Only these postcodes; `None`: the whole zone.
     postcodes: Option<&'a HashSet<&'a str>>,
-    /// This branch alone; `None`: all.
+    /// Only this branch; `None`: all.
     sbi: Option<&'a str>,
 }
 

@@ -147,7 +147,7 @@ pub(super) fn nothing(texts: &ServedTexts) -> Response {
     busy(&format!("nothing of {name} that can be served is loaded yet: `merganser run {typed}` loads it"), 30)
 }
 
-/// `is_told`: the log says already why.
+/// `is_told`: the log already says why.
 fn failed(error: &PgError, texts: &ServedTexts, is_told: bool) -> Response {
     if current::is_missing(error) {
         return nothing(texts);

@@ -271,7 +271,7 @@ async fn datasets(shared: &Arc<ServeState>) -> Response {
             "min_count": texts.min_count,
         }));
     }
-    // A dataset that could not be asked is not one of which nothing is loaded.
+    // A dataset that could not be asked may still have something loaded.
     match unasked.filter(|_| all.iter().all(|known| known["run_id"].is_null())) {
         Some(response) => *response,
         None => json(StatusCode::OK, &all),

@@ -105,7 +105,7 @@ impl Places {
         let is_near = |number: &u32| {
             let (point, _) = &self.points[*number as usize];
             let apart: f64 = point.iter().zip(&middle).map(|(one, other)| (one - other).powi(2)).sum();
-            // The distance itself takes longer to measure, and decides at the limit alone.
+            // The distance itself takes longer to measure, so it decides only near the limit.
             match (apart - limit).abs() > 1e-4 * limit {
                 true => apart < limit,
                 false => {

@@ -34,8 +34,8 @@ fn percentage(total: i64, delta: Option<i64>) -> Option<f64> {
 /// Hits, and the hits that they are compared with, if these are known.
 pub type Sum = (i64, Option<i64>);
 
-/// The lines of a packed row: what each is of (a postcode or a day of the month), its sum, and its branch. Without a delta it is
-/// unknown.
+/// The lines of a packed row: what each is of (a postcode or a day of the month), its sum, and its branch. If it has no delta, that
+/// is unknown.
 pub fn unpacked(cells: &str) -> impl Iterator<Item = (&str, Sum, &str)> {
     cells.split('\n').filter_map(|line| {
         let mut parts = line.splitn(4, ',');

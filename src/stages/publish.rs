@@ -311,8 +311,8 @@ async fn warn_of_others(context: &Context, counted: &BTreeMap<&str, u64>) -> Res
     Ok(())
 }
 
-/// Which records somebody else has deleted, and what to type, to follow the numbers of rows: later runs expect the new ones,
-/// and are silent.
+/// Which records somebody else has deleted, and what to type, to add to the numbers of rows: later runs expect the new
+/// numbers, and are silent.
 async fn missing(context: &Context) -> String {
     let (dataset, database) = (context.dataset(), &context.target.database);
     let look = async {

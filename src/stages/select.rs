@@ -30,7 +30,7 @@ pub use done::{BRINGS_BACK, leave_out_archived, leave_out_done};
 #[derive(Debug)]
 pub struct Selected {
     files: Vec<SelectedFile>,
-    /// The source has files of other names alone, or none.
+    /// The source has only files with other names, or none.
     has_none: bool,
     unchanged: usize,
 }
@@ -65,7 +65,7 @@ pub struct AskedFor {
     pub holds_more: bool,
     /// Files of a later turn come in a later batch of the run.
     pub turn: u32,
-    /// What files of earlier turns tell of, as far as it concerns this part: they are newer.
+    /// What files of earlier turns cover, as far as it concerns this part: they are newer.
     pub newer: Vec<Slice>,
 }
 

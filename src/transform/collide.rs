@@ -1,5 +1,5 @@
-//! Groups whose rows are refused because a unique index has them already, from another group: mostly the old copy of a row that
-//! has gone over to another partition.
+//! Groups whose rows are refused because a unique index already has them from another group: usually the old copy of a row that
+//! has moved to another partition.
 
 use tokio_postgres::types::ToSql;
 
@@ -11,16 +11,16 @@ use super::session::JobSession;
 use crate::clients::postgres::PgError;
 use crate::sql;
 
-/// The SQLSTATE of a row that a unique index has already.
+/// The SQLSTATE of a row that a unique index already has.
 const TAKEN: &str = "23505";
-/// How often in succession a group is put off. The first time, what it collides with may wait to be done again as well; the
-/// second time, it may be done in the same round before that; after that only what changes meanwhile can be in its way.
+/// How often in succession a group is put off. The first time, the group that it collides with may also wait to be done again;
+/// the second time, it may come before that group in the same round; after that, only what changes meanwhile can be in its way.
 const PUT_OFFS: i32 = 3;
 /// The beginning of the error of a group that collides in place; the ledger finds these groups by it.
 const COLLIDES: &str = "a row is in the table already, in another partition";
 
 impl FinishError {
-    /// Whether the table has a row already that was sent.
+    /// Whether the table already has a row that was sent.
     pub fn is_collision(&self) -> bool {
         matches!(self, Self::Postgres(error) if error.sqlstate() == Some(TAKEN))
     }
@@ -63,7 +63,7 @@ pub async fn put_off(
     session.transaction(what, put_off).await
 }
 
-/// Makes one group of the groups that collide in place, because of two partitions that exchange rows neither can be replaced
+/// Joins the groups that collide in place into one, because of two partitions that exchange rows neither can be replaced
 /// before the other. This is done once for a version, and only if the rows fit into the memory of a worker. Returns the number
 /// of groups that became one.
 pub async fn join(session: &JobSession, worker: &WorkerId, group_rows: u64) -> Result<u64, PgError> {

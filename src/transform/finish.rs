@@ -35,7 +35,7 @@ pub struct CleanTable {
     pub key: String,
     /// The table is the target itself, so it may already hold rows of these partitions.
     pub is_in_place: bool,
-    /// The rows of partitions that the source no longer has go with each group, and not only in the end.
+    /// The rows of partitions that the source no longer has go with each group, not only at the end.
     pub with_leftovers: bool,
 }
 
@@ -71,14 +71,14 @@ pub enum FinishError {
     /// For example, a trigger keeps rows.
     #[error("{} of the {there} rows of these partitions were not deleted: does a trigger keep them?", .there - .gone)]
     Kept { there: i64, gone: i64 },
-    /// For example, a trigger changes keys. Rows under another key are lost to all that looks for them by the source's.
+    /// For example, a trigger changes keys. Rows under another key are not found by the source's key.
     #[error(
         "{sent} rows were sent with the key {key}, and the clean table has {there} under it: a trigger of the table, or a change of \
          the column's type, changes the key, which must stay what it is in the source; nothing of this group was written; let the \
          trigger fill another column"
     )]
     OtherKey { key: String, sent: u64, there: u64 },
-    /// Made since the plan: a delete would do something else than it says, to each group.
+    /// An obstacle was made since the plan: a delete would do something other than it says, for each group.
     #[error(transparent)]
     Refused(Box<Cause>),
     /// A test made it fail.

@@ -28,7 +28,7 @@ pub const WRITTEN: &str = "xmin::text::bigint";
 /// The SQLSTATEs of a condition that an index cannot have: a function that is not immutable, and a subquery.
 const CHANGES: [&str; 2] = ["42P17", "0A000"];
 
-/// The SQLSTATEs of a condition that names what a table has not: no such column, several of this name, no such table.
+/// The SQLSTATEs of a condition that names what a table lacks: no such column, several of this name, no such table.
 const NAMES_MORE: [&str; 3] = ["42703", "42702", "42P01"];
 
 /// Below this correlation with the key, rows count as stored in another order.

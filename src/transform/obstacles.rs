@@ -1,4 +1,4 @@
-//! What stands in the way of replacing a table, or the partitions in it: asked by the plan, and once more in the transaction
+//! What stands in the way of replacing a table, or the partitions in it: checked by the plan, and again in the transaction
 //! that writes, because somebody may have made it since.
 
 use tokio_postgres::types::ToSql;
@@ -9,7 +9,7 @@ use crate::clients::postgres::PgError;
 use crate::error::Cause;
 use crate::sql;
 
-/// How a line begins that names something with the row type of the table.
+/// The beginning of a line that names something with the row type of the table.
 const ROW_TYPE: &str = "row type in ";
 
 /// What depends on a table and would not depend on `version` in its place, a line for each.

@@ -52,7 +52,7 @@ pub struct PlanReport {
     pub ranges: u64,
     pub store: Option<String>,
     pub sample_rows: u64,
-    /// The rows that come out, as far as the sample shows it.
+    /// The estimated number of rows that come out, by the sample.
     pub rows_out: u64,
     pub rows_per_s: Option<f64>,
     pub expected_s: Option<f64>,
@@ -368,7 +368,7 @@ async fn try_sample(
     Ok(())
 }
 
-/// The warning about a version with far fewer rows than the table has that it replaces: its source may have been emptied.
+/// The warning about a version with far fewer rows than the table that it replaces: its source may have been emptied.
 pub fn fewer(rows: u64, old_rows: u64) -> Option<String> {
     (rows < old_rows / 2).then(|| {
         format!(

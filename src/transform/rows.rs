@@ -25,7 +25,7 @@ pub struct CleanColumns {
     pub columns: Vec<PgColumn>,
     pub key: String,
     /// The columns that the cleaning gives for no rows. It must give them for any rows: what one partition alone lacks would
-    /// become NULL there without a word.
+    /// become NULL there without a warning.
     pub given: Vec<String>,
 }
 
@@ -71,7 +71,7 @@ impl CleanColumns {
         Ok(cleaning)
     }
 
-    /// The columns of which the clean table has only NULL, because the cleaning never gives them.
+    /// The columns that hold only NULL in the clean table, because the cleaning never gives them.
     pub fn always_null(&self) -> Vec<&str> {
         let is_null = |column: &&PgColumn| {
             !self.given.contains(&column.name) && !column.has_default && !column.is_generated

@@ -88,7 +88,7 @@ pub async fn remove(session: &JobSession, job: &Job) -> Result<Vec<String>, Caus
 }
 
 /// # Errors
-/// [`Cause::Refused`] if living workers make a version: whoever only tidies up would throw their work away.
+/// [`Cause::Refused`] if living workers make a version: a command that only tidies up would throw their work away.
 async fn refuse_while_made(session: &JobSession, job: &Job, version: &Version) -> Result<(), Cause> {
     let row = session.maybe("look for workers", sql::TRANSFORM_MAKERS, &[&version.version_id]).await?;
     let Some(row) = row else { return Ok(()) };

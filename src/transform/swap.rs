@@ -1,5 +1,5 @@
 //! Puts a version in place for all readers at once: one short transaction renames the old table and the new one and recreates
-//! the views that read them. It waits for a lock only where no reader of the clean table stands behind it.
+//! the views that read them. It waits for a lock only where no reader of the clean table queues behind it.
 
 use std::time::{Duration, Instant};
 

@@ -43,7 +43,7 @@ pub(super) fn open(path: &Path) -> gix::Result<Repository> {
     Ok(repository)
 }
 
-/// Does a clone that cannot be opened say that its objects have names of another kind than SHA-1?
+/// Does a clone that cannot be opened say that its objects are not named by SHA-1?
 fn has_other_format(path: &Path) -> bool {
     [path.join(".git/config"), path.join("config")].into_iter().any(|config| {
         let read = gix::config::File::from_path_no_includes(config, gix::config::Source::Local).ok();

@@ -243,10 +243,10 @@ fn sort(code: &SqlState) -> fn(FailedOperation) -> PgError {
     }
 }
 
-/// The SQLSTATE of a drop of what something else depends on. Its detail names that, and no values.
+/// The SQLSTATE of a drop of something that others depend on. The detail names these, and no values.
 const DEPENDED_ON: &str = "2BP01";
 
-/// The beginning of the server's message about a right on a whole database.
+/// The beginning of the server's message about a missing right on a database.
 const OF_DATABASE: &str = "permission denied for database";
 
 /// The server's message about a language that somebody has dropped.

@@ -24,7 +24,7 @@ struct Concern {
     hint: String,
 }
 
-/// Reports who would be asked to complete the rows, and which data is sent to whom.
+/// Reports which ways would be asked to complete the rows, and which data is sent to which service.
 pub(super) async fn answers(
     config: &RunConfig,
     enrichment: &Enrichment,
@@ -89,7 +89,7 @@ pub(super) async fn answers(
     Ok(((), Finding::warn(format!("{found}; {}", texts.join("; ")), hints.join("\n"))))
 }
 
-/// Who is asked, and what of it leaves the house.
+/// Which way is asked, and which data is sent to a service.
 fn asked(way: &Way, plan: &EnrichmentPlan) -> String {
     match way.how {
         How::Reference { .. } => format!("{} looks it up, and no request is sent", way.name),
@@ -97,7 +97,7 @@ fn asked(way: &Way, plan: &EnrichmentPlan) -> String {
     }
 }
 
-/// Tries to connect to a service. Without it a run goes on.
+/// Tries to connect to a service. A run goes on without it.
 async fn unreachable(
     way: &Way,
     plan: &EnrichmentPlan,

@@ -109,7 +109,7 @@ struct GitService {
 }
 
 impl GitService {
-    /// `token`: what has to be sent; `None`: anybody is served.
+    /// `token`: the token that a request must send; `None`: anybody is served.
     async fn start(clones: &Path, list: &Path, token: Option<&str>) -> Result<Self, Cause> {
         let (repositories, token) = (read(clones, list).await?, token.map(str::to_owned));
         let host = GitHost { repositories, token, ..GitHost::default() };

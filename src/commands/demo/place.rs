@@ -62,7 +62,7 @@ impl DemoPlace {
         format!("--store file:{}/store --database-url {}", self.dir.display(), self.database_url)
     }
 
-    /// Says what to type when one has seen enough: a private database lies outside of the folder.
+    /// Says how to remove everything afterwards: a private database lies outside the folder.
     pub fn say_how_to_remove(&self) {
         let database = self.database_url.strip_prefix("embedded:").unwrap_or_default();
         say_line!("   {}", format!("rm -r {} {database}", self.dir.display()).trim_end());

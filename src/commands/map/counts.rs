@@ -70,8 +70,8 @@ impl MapCounts {
     }
 }
 
-/// How much `part` is of `all`, in per cent: to the nearest five, and where a hundredth hides an area's number, to the nearest
-/// one. A hundred is said of all alone.
+/// The share of `part` in `all`, in per cent: to the nearest five, or to the nearest one if a hundredth hides an area's number.
+/// Only the whole is given as a hundred.
 fn rough_share(part: u64, all: u64, fewest: u64) -> u64 {
     let step = if all >= 100 * fewest { 1 } else { 5 };
     let nearest = (part * 200 + all * step) / (all * step * 2) * step;

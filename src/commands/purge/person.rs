@@ -22,20 +22,20 @@ pub struct Removed {
     pub removal: PersonRemoval,
     /// An earlier purge has committed, and the tables do not know the person any more.
     pub already: bool,
-    /// What the person is called that somebody with another address is called, too, which is left to that one.
+    /// Names of the person that somebody with another address has too, and that are left to the other.
     pub shared: BTreeSet<String>,
-    /// Hashes of addresses. Of one who is removed already nobody knows which belong together, so those of all removed people.
+    /// Hashes of addresses. For a person who was removed before, nothing says which belong together, so those of all removed people.
     hashes: BTreeSet<String>,
     /// Names. If a name stands beside an address, the address decides whose it is.
     names: BTreeSet<String>,
-    /// What the person was asked for as, if it is no address.
+    /// The text by which the person was asked for, if it is not an address.
     called: Option<String>,
     /// The tables name the person.
     is_known: bool,
-    /// Who was removed before: their answers are cleared, too, if an earlier program has let any into the archive again.
+    /// Hashes of the people removed before: their answers are cleared too, if an earlier program has let any into the archive again.
     before: HashSet<String>,
     secret: ApiSecret,
-    /// What such a run has read names the person still, so none may be under way until the purge is over.
+    /// What such a run has read still names the person, so none may be under way until the purge is over.
     _beside: Vec<Ledger>,
 }
 
@@ -114,7 +114,7 @@ impl Removed {
         self.hashes.iter().map(String::as_str).collect()
     }
 
-    /// The names, and what the person was asked for as, as the tables are to remember that they were taken out.
+    /// The hashes of the names, and of the text by which the person was asked for, for the tables to remember.
     pub fn name_hashes(&self) -> Vec<String> {
         let key = self.secret.reveal();
         let names = self.names.iter().map(|name| (self.removal.hash_name)(name, key));
@@ -144,7 +144,7 @@ impl Removed {
     pub async fn rewrite(&self, context: &Context, done: &mut usize) -> Result<usize, Cause> {
         let mut rewritten = 0;
         let mut removed: HashSet<_> = self.hashes.iter().cloned().chain(self.name_hashes()).collect();
-        // Of somebody whom nobody knows, the answers decide whether there is such a person.
+        // If neither the tables nor an earlier purge know the person, the answers decide whether there is such a person.
         if self.is_known || self.already {
             removed.extend(self.before.iter().cloned());
         }

@@ -38,7 +38,7 @@ pub struct Filled {
     pub is_extra: bool,
 }
 
-/// Puts the files into the store, then makes the reference the current one in one transaction; gives the tables that were
+/// Puts the files into the store, then makes the reference the current one in one transaction; returns the tables that were
 /// filled.
 ///
 /// # Errors

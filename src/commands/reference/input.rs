@@ -21,7 +21,7 @@ const UNPACKED_BYTES: u64 = 8 << 30;
 pub struct Taken {
     /// The name of its input.
     pub input: &'static str,
-    /// As a person calls it: its option, its name, and the zip or folder that it is in.
+    /// How messages call it: its option, its name, and the zip or folder that it is in.
     pub called: String,
     pub sha256: String,
     /// What the scripts are told: the file's path and its columns' names.
@@ -34,7 +34,7 @@ pub fn refused(message: String) -> Cause {
     Cause::Refused { message, hint: Some(hint) }
 }
 
-/// Unpacks the files of an input, which a person calls `called`, into a folder, and looks at their headers.
+/// Unpacks the files of an input, which messages call `called`, into a folder, and checks their headers.
 ///
 /// # Errors
 /// [`Cause::Refused`] for what is missing, broken off, empty or not the expected file.

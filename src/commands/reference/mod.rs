@@ -172,8 +172,8 @@ async fn local(option: &str, from: &str, folder: &Path) -> Result<PathBuf, Cause
     Ok(path)
 }
 
-/// What a person calls an input: the path, or of an address, which may hold a secret behind its question mark, the last
-/// part of its path.
+/// How messages call an input: its path; for an address, which may hold a secret after its question mark, the last part
+/// of the path.
 fn called(from: &str) -> &str {
     if !from.contains("://") {
         return from;

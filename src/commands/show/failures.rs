@@ -64,7 +64,7 @@ pub fn failures(rows: &[Value], unreadable: &[Value]) -> String {
         } else if rows.iter().all(is_settled) {
             let typed = datasets::typed_in(word(first, "dataset"), word(first, "target_schema"));
             let dataset = datasets::known(word(first, "dataset"));
-            // A service has no file that could be put right.
+            // A service has no file to put right.
             let is_answer = dataset
                 .is_some_and(|dataset| dataset.asked.is_some() && dataset.is_archived(word(first, "name")));
             return text
@@ -93,7 +93,7 @@ fn next(rows: &[Value]) -> String {
         .into();
     }
     let look = "Next: merganser failures --show ID";
-    // Of each target one: a retry takes what is in the archive, all of it, so that goes first.
+    // One record for each target: a retry takes all that is in the archive, so a record that is there goes first.
     let mut firsts: Vec<&Value> = Vec::new();
     for row in open().filter(|row| row["dry_run"] != true) {
         match firsts.iter_mut().find(|first| target(first) == target(row)) {

@@ -76,7 +76,7 @@ fn breaches(run: &Value) -> Vec<&str> {
     list(run, "guards").iter().filter(stopped).map(|guard| word(guard, "name")).collect()
 }
 
-/// What the command does that [`again`] gives.
+/// What the command that [`again`] returns does.
 fn goes_on(run: &Value) -> &'static str {
     match word(run, "kind") {
         "undo" if number(run, "batches_committed") > 0 => "; it writes the public files.",
@@ -123,7 +123,7 @@ fn again(run: &Value) -> String {
                 add(&format!(" --{name} "), from);
             }
         }
-        // The ledger does not say whom.
+        // The ledger does not say which person.
         "purge" if datasets::named(&typed).is_some_and(|dataset| dataset.walked.is_some()) => {
             add(" --person ", &"PERSON".into());
         }

@@ -12,8 +12,8 @@ pub struct TextTable {
 }
 
 impl TextTable {
-    /// Begins a table. A heading that starts with `>` is for a column of numbers, which is right-aligned. If no heading has
-    /// more than that, the rows stand without a line above them.
+    /// Begins a table. A heading that starts with `>` is for a column of numbers, which is right-aligned. If all
+    /// headings are empty but for that, there is no line of headings.
     pub fn new(headings: &[&str]) -> Self {
         let mut table = Table::new();
         // Lines are not wrapped: a program may read them, and a person can widen the window.

@@ -126,7 +126,7 @@ async fn plan(config: &TransformConfig, job: &Job, server: &Server) -> Result<Ex
     Ok(Exit::Done)
 }
 
-/// Says so if the source has changed since the version in place was made: nothing reads it again by itself.
+/// Warns if the source has changed since the version in place was made: nothing reads it again by itself.
 async fn say_if_changed(session: &JobSession, job: &Job, version: &Version) {
     if version.is_open() {
         return;

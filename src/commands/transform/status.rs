@@ -27,7 +27,7 @@ pub async fn run(
     let mut is_said = false;
     loop {
         let version = match newest(&session, job).await {
-            // Whoever watches may be there first.
+            // `--watch` may be started before the plan.
             Err(Cause::Refused { message, .. }) if args.watch => {
                 if !is_said {
                     tracing::info!("{message} yet: waiting for it");

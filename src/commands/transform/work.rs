@@ -15,7 +15,7 @@ use crate::system::signals::Interrupt;
 use crate::transform::job::Job;
 use crate::transform::work::{self, Outgrown, WorkEnd, WorkerShare};
 
-/// Tells a process which worker it takes the place of.
+/// Tells a process which worker it replaces.
 const OUTGROWN: &str = "MERGANSER_TRANSFORM_OUTGROWN";
 /// How long giving claims back may take: a supervisor that stops the process does not wait longer.
 const FAREWELL: Duration = Duration::from_secs(8);
@@ -50,7 +50,7 @@ pub async fn run(config: &TransformConfig, job: &Job, server: &Server) -> Result
     Ok(exit(&end))
 }
 
-/// Starts this process anew, which is the only way to give all of its memory back at once; returns only if that is not possible.
+/// Starts this process again, which is the only way to give back all of its memory at once; returns only if that fails.
 fn anew(outgrown: &Outgrown) -> Cause {
     // The file may have been replaced by a newer program in the meantime; this is the one that runs.
     let program = std::env::current_exe().ok().filter(|program| program.exists());

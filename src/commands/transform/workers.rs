@@ -41,7 +41,7 @@ pub async fn run(
     report: &Report,
 ) -> Result<Exit, Failure> {
     let mut interrupt = Interrupt::listen().map_err(Cause::io("listen for signals"))?;
-    // A plan that broke has changed nothing, and is begun anew.
+    // A plan that broke off has changed nothing, and is begun again.
     let version = past_outages(false, async || {
         let session = JobSession::open_ledger(&server.url, &config.database).await?;
         let looking = JobSession::open(&server.url, &config.database, "transform").await?;
@@ -114,12 +114,12 @@ async fn oversee(
         }
     }
     bar.finish_and_clear();
-    // The server is waited for as long as workers wait.
+    // This process waits for the server as long as the workers do.
     let found = past_outages(true, async || looking.look().await).await?;
     Ok(found.map(|(version, found)| end(job, &version, &found, &workers)))
 }
 
-/// Looks how far the version is.
+/// Finds out how far the version is.
 struct VersionLook<'a> {
     config: &'a TransformConfig,
     job: &'a Job,

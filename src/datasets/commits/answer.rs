@@ -133,7 +133,7 @@ pub(super) fn link(header: &str) -> (Option<String>, Option<u64>) {
     (next, last)
 }
 
-/// Which page an address leads to, if it says so.
+/// The number of the page that an address leads to, if the address has it.
 pub(super) fn page_number(url: &str) -> Option<u64> {
     let (_, query) = url.split_once('?')?;
     query.split('&').find_map(|pair| pair.strip_prefix("page=")?.parse().ok())

@@ -14,7 +14,7 @@ use serde::Deserialize;
 
 /// How such a stream begins.
 pub(super) const MAGIC: &str = "merganser clone 1\n";
-/// Few commits are larger; what a stream says of one is not believed before it is read.
+/// Few commits are larger. A larger size that a stream announces is not trusted before that much is read.
 const LIKELY_BYTES: u64 = 64 << 10;
 /// Bytes of a line at most.
 const LINE_BYTES: u64 = 64 << 20;

@@ -180,7 +180,7 @@ pub(super) fn mailmap(options: &Options) -> io::Result<Mailmap> {
 /// The clones that the options name.
 pub(super) fn clones(options: &Options) -> ClonesWanted {
     let named = projects(options);
-    // Rows stand under the number of the list: with another one they are others.
+    // Rows are stored under the number in the list: with another number they would be other rows.
     let number = |project: &Project| Some((project.repository.clone(), project.id?.to_string()));
     let manners = named.iter().filter_map(number).collect();
     let paths = named.into_iter().map(|project| project.repository).collect();

@@ -94,7 +94,7 @@ impl GitParser<'_> {
                 CloneItem::Object(sha, bytes) => {
                     let mut commit = object::commit(&sha, &bytes);
                     for who in [&mut commit.author, &mut commit.committer] {
-                        // A mailmap may call somebody otherwise who was removed.
+                        // A mailmap may give a removed person another name.
                         if !self.people.take_out(who) {
                             self.mailmap.apply(who);
                         }

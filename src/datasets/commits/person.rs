@@ -11,9 +11,9 @@ use super::trailer::{folded, trailer};
 use crate::dataset::SecretInput;
 use crate::words::sha256;
 
-/// Who was removed, and hashes of everybody.
+/// The people who were removed, and what hashes anybody.
 pub(super) struct RemovedPeople<'a> {
-    /// Of addresses, and of names.
+    /// Hashes of their addresses and names.
     hashes: &'a HashSet<String>,
     hasher: EmailHasher,
 }
@@ -42,7 +42,7 @@ impl<'a> RemovedPeople<'a> {
         !self.hashes.is_empty() && self.hashes.contains(&keyed_name(&without_addresses(name), &self.hasher))
     }
 
-    /// Takes out who was removed; says whether it is such a person.
+    /// Clears name and address of a person who was removed; returns whether it was one.
     pub(super) fn take_out(&self, who: &mut Signature) -> bool {
         let is_removed = self.is_named(&who.name, &who.email);
         if is_removed {
@@ -63,7 +63,7 @@ pub(super) fn known_as(text: &str, key: &str) -> String {
 const PLAIN_NAME: &str = "name ";
 /// And under the key. A plain hash of a name tells the name to anybody who has a list of names.
 const KEYED_NAME: &str = "keyed-name ";
-/// What stands before the hash of what `git_identities` called somebody.
+/// What stands before the hash of a name in `git_identities`.
 const KEYED_PERSON: &str = "keyed-person ";
 
 /// By what the tables know that a name was taken out.
@@ -76,7 +76,7 @@ fn keyed_name(name: &str, hasher: &EmailHasher) -> String {
     format!("{KEYED_NAME}{}", hash.expect("the text is not empty"))
 }
 
-/// By what the tables know that somebody was taken out whom `git_identities` called so.
+/// The text by which the tables know that the person with this name in `git_identities` was taken out.
 pub(super) fn hash_person(person: &str, key: &str) -> String {
     let hash = EmailHasher::new(Some(key)).and_then(|hasher| hasher.hash(&format!("person {person}")));
     format!("{KEYED_PERSON}{}", hash.expect("a key is not empty"))
@@ -106,7 +106,7 @@ pub(super) fn without(line: &str, removed: &HashSet<String>, key: &str) -> Optio
     is_changed.then(|| read.to_string())
 }
 
-/// Takes them out of one commit; says whether one was there.
+/// Takes them out of one commit; returns whether one was there.
 fn clear(item: &mut Value, whose: &RemovedPeople<'_>) -> bool {
     let mut is_named = false;
     for role in ["author", "committer"] {

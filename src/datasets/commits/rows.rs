@@ -207,7 +207,7 @@ impl<'a> GitWriter<'a> {
             self.parents.add(record_no, cells);
         }
         for (trailer, position) in trailers(&commit.message).iter().zip(0..) {
-            // One of a person has no value of its own, so that no address is kept in it.
+            // A trailer with a person has no value of its own, so that no address is kept in it.
             let person = trailer.person();
             let (name, email) = person.unwrap_or((&trailer.value, ""));
             let (value, name, hash) = match person {

@@ -1,5 +1,5 @@
 //! The trailers of a message: lines such as `Co-authored-by: NAME <ADDRESS>` in its last paragraph. Which paragraph and which
-//! lines count is what git's own log decides (`git log --format='%(trailers:only,unfold)'`).
+//! lines count is as in git's own log (`git log --format='%(trailers:only,unfold)'`).
 
 use std::borrow::Cow;
 
@@ -21,9 +21,9 @@ impl Trailer<'_> {
     }
 }
 
-/// What git takes for a blank.
+/// What git treats as a blank.
 const BLANK: [char; 4] = [' ', '\t', '\r', '\n'];
-/// Beside a line that git itself has written, three of four others may be no trailers.
+/// Beside a line that git itself has written, three of four other lines need not be trailers.
 const GENERATED: [&str; 2] = ["Signed-off-by: ", "(cherry picked from commit "];
 /// From here on git shows what it would commit, which is no part of the message.
 const SCISSORS: &str = "# ------------------------ >8 ------------------------";
@@ -31,7 +31,7 @@ const SCISSORS: &str = "# ------------------------ >8 ------------------------";
 /// The trailers of a message, in their order.
 pub(super) fn trailers(message: &str) -> Vec<Trailer<'_>> {
     let mut lines: Vec<_> = message.split('\n').collect();
-    // Nothing stands behind the last end of a line.
+    // After the last line break there is no line.
     lines.pop_if(|last| last.is_empty());
     let begin = lines.iter().position(|line| !is_blank(line)).unwrap_or(lines.len());
     let lines = without_end(&lines[begin..]);
@@ -50,18 +50,18 @@ fn without_end<'b, 'a>(lines: &'b [&'a str]) -> &'b [&'a str] {
             line if is_conflicts && line.starts_with('\t') => {}
             _ => (end, is_conflicts) = (None, false),
         }
-        // A message is not all end.
+        // A message does not consist of its end alone.
         end = end.filter(|end| *end > 0);
     }
     &lines[..end.unwrap_or(lines.len())]
 }
 
-/// The last paragraph, if it is not the first, and all its lines are trailers or enough beside one that git has written.
+/// The last paragraph, if it is not the first, and all its lines are trailers, or enough of those beside one that git wrote.
 fn block<'b, 'a>(lines: &'b [&'a str]) -> &'b [&'a str] {
     let is_end = |line: &&str| !is_comment(line) && is_blank(line);
     let subject = lines.iter().position(is_end).unwrap_or(lines.len());
     let (mut has_generated, mut is_begun) = (false, false);
-    // Lines that begin with a blank go on with a trailer, if one stands before them.
+    // Lines that begin with a blank continue a trailer, if there is one before them.
     let (mut trailers, mut others, mut folded) = (0, 0, 0);
     for at in (subject..lines.len()).rev() {
         let line = lines[at];
@@ -99,7 +99,7 @@ fn is_comment(line: &str) -> bool {
     line.starts_with('#')
 }
 
-/// Where the colon of a trailer is: behind a word of letters, digits and hyphens.
+/// Where the colon of a trailer is: after a word of letters, digits and hyphens.
 fn separator(line: &str) -> Option<usize> {
     let at = line.find(':')?;
     let token = line[..at].trim_end_matches([' ', '\t']);
@@ -107,12 +107,12 @@ fn separator(line: &str) -> Option<usize> {
     is_token.then_some(at)
 }
 
-/// Lines, each with those behind it that begin with a blank: they go on with it.
+/// Lines, each with the lines after it that begin with a blank and so continue it.
 pub(super) fn folded<'b, 'a>(lines: &'b [&'a str]) -> impl Iterator<Item = &'b [&'a str]> {
     lines.chunk_by(|_, next| next.starts_with(BLANK) && !is_blank(next))
 }
 
-/// What a line and those that go on with it are by themselves, wherever they stand.
+/// The trailer in a line and those that continue it, wherever they stand; `None`: it is not one.
 pub(super) fn trailer<'a>(lines: &[&'a str]) -> Option<Trailer<'a>> {
     let (first, others) = lines.split_first()?;
     let at = separator(first)?;

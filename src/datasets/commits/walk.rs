@@ -355,7 +355,7 @@ impl HistoryWalk for RepositoryWalk {
         match answer.status {
             200 if self.stage == Stage::Details && answer.body.get("id").is_none() => HistorySight::Unclear,
             200 | 304 | 409 => HistorySight::There,
-            // A service of another kind says it of every address, and not in JSON.
+            // Another kind of service gives this status for every address, and not in JSON.
             404 | 410 if answer.body.is_null() => HistorySight::Unclear,
             404 | 410 if is_of_repository && was_there => HistorySight::Lost,
             403 | 404 | 410 | 422 | 451 => HistorySight::Refused,
@@ -417,7 +417,7 @@ impl HistoryWalk for RepositoryWalk {
             (Stage::FindTold, WalkWord::Nodes(told)) => {
                 let told: BTreeSet<_> = told.into_iter().collect();
                 if told != self.heads().into_iter().map(|(_, sha)| sha).collect() {
-                    // Marks were set by other heads than these: said again, they are judged again.
+                    // Marks were set by other heads than these: when they are noted again, they are judged again.
                     self.cursor.noted = None;
                 }
                 self.stage = Stage::Note;

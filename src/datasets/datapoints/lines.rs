@@ -23,7 +23,7 @@ pub(super) struct PointLines {
     /// The number of the current line; the header is line 1.
     line: u64,
     record: ByteRecord,
-    /// They come from Parquet, which knows no quotations.
+    /// They come from Parquet, which has no quotes.
     is_parquet: bool,
     /// The most bytes that the unpacked file may have.
     most_bytes: u64,

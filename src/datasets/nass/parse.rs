@@ -168,7 +168,7 @@ impl Parser<'_> {
             Err(flaw) => (flaw, None),
             Ok(texts) => match self.cells(&texts) {
                 Ok((cells, record_id)) => return Ok(self.writer.add(place, &record_id, &cells, sink)?),
-                // Which row is meant by a key that cannot be read, nobody knows. One that was not asked for means none.
+                // A key that cannot be read may mean any row. A key that was not asked for means none.
                 Err(flaw) if is_key_readable(&texts) || self.broken(&texts).is_some() => {
                     (flaw, Some(self.record_id(&texts)))
                 }

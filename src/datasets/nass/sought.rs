@@ -74,7 +74,7 @@ impl ValueSearch {
     }
 }
 
-/// A cell of a line, without a look at what is no text in it.
+/// The text of a cell of a line; empty if it is not text.
 pub(super) fn text_of(record: &ByteRecord, at: usize) -> &str {
     std::str::from_utf8(record.get(at).unwrap_or_default()).unwrap_or_default()
 }

@@ -299,8 +299,8 @@ impl Matched {
 }
 
 impl Matched {
-    /// The tract, and the block by the Census' fifteen digits. The number of a tract is unique in its county alone: with a
-    /// borough beside it the tract is written as the city does, elsewhere by the Census' eleven digits.
+    /// The tract, and the block in the Census' fifteen digits. The number of a tract is unique only in its county: beside a
+    /// borough the tract is written as the city does, elsewhere in the Census' eleven digits.
     fn tract_and_block(&self, borough: Option<Borough>) -> (Option<String>, Option<String>) {
         let (Some(county), Some(code)) = (&self.county, &self.tract) else { return (None, None) };
         let whole = format!("36{county}{code}");

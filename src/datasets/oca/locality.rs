@@ -120,8 +120,8 @@ impl Town {
     /// The boroughs in which an address can be, in the order of trying.
     ///
     /// # Errors
-    /// [`NotInTown`]: in none. A postal code outside the city counts, even beside a city's name inside; one inside does
-    /// not count beside a name that is none of the city's, but beside one that is nearly one, which is mistyped.
+    /// [`NotInTown`]: in none. A postal code outside the city counts even beside a name of the city. A postal code inside
+    /// does not count beside a name that is not the city's, unless that is nearly one of the city's and so mistyped.
     pub(super) fn boroughs(&self) -> Result<Vec<Borough>, NotInTown> {
         let typed = without_state(self.city.as_deref().unwrap_or_default());
         let is_known =
@@ -231,7 +231,7 @@ mod tests {
         assert!(seen > 80, "only {seen} names");
         let (_, wide) = text.split_once("is_wide_city(name) as name in (").unwrap();
         let wide: Vec<_> = wide.split_once(')').unwrap().0.split('\'').skip(1).step_by(2).collect();
-        // Nothing but the state is no city's name to the directory.
+        // To the directory, the state alone is not a city's name.
         assert_eq!([&wide[..], &["NY"]].concat(), NEW_YORK);
         let (_, rest) = rest.split_once("unnest([").unwrap();
         let (list, _) = rest.split_once("])").unwrap();

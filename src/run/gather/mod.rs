@@ -128,7 +128,7 @@ pub async fn try_count(
     asker.count(&asking.want).await
 }
 
-/// Removes the plan if `loaded` decides what becomes of the answers: the service is asked anew then, for what it says by that
+/// Removes the plan if `loaded` decides what becomes of the answers: the service is then asked again, for what it says by that
 /// time. Only a run that was cut off is continued. A failure here does not fail the run.
 pub async fn conclude(context: &RunContext, loaded: &Result<(), Cause>) {
     let is_decided = matches!(

@@ -16,13 +16,13 @@ pub struct WalkedSoFar {
 /// A budget or a limit ended a walk.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct MoreToDo {
-    /// About so many requests are left; 0: only looks at what was complete a short while ago.
+    /// The approximate number of requests left; 0: only checks of what was complete a short while ago.
     pub requests: u64,
     /// The service's limit of answers per hour.
     pub hourly: u64,
     /// The service gives no answers before this time.
     pub until: Option<Timestamp>,
-    /// So many histories were not asked for.
+    /// The number of histories that were not asked for.
     pub unasked: usize,
 }
 

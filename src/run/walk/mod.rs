@@ -319,7 +319,7 @@ impl<'a> Walker<'a> {
         Ok(cleared.map_or(line, |cleared| format!("{cleared}\n")))
     }
 
-    /// Tells the walk an answer, and keeps what is new in it.
+    /// Gives the walk an answer, and keeps what is new in it.
     async fn take(
         &mut self,
         name: &str,

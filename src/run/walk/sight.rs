@@ -1,5 +1,5 @@
-//! What the answers of a run say of the histories all together. A service that is down, or a token that has lost its rights, says of
-//! each what would be true of one: nothing of that is kept before another answer shows that the service knows us.
+//! What the answers of a run say of all histories together. If a service is down, or a token has lost its rights, every history gets
+//! the answer of one that is gone: no such answer is kept before another answer shows that the service knows us.
 
 use crate::config::WalkingConfig;
 use crate::dataset::walked::{HistoryFeed, HistorySight, HistoryWalk, WalkAnswer, WalkAsk};
@@ -31,7 +31,7 @@ pub(super) struct Sights {
     is_answered: bool,
     /// All that was held was looked at.
     is_settled: bool,
-    /// Why the last one that was asked for without an answer had none.
+    /// The reason why the last history without an answer had none.
     pub unanswered: Option<String>,
 }
 

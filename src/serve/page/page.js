@@ -57,7 +57,7 @@ function row(cells) {
   return line;
 }
 
-// What is known and would tell of few is not shown.
+// What is known but would reveal few is not shown.
 const counted = (value) => (value !== null ? number.format(value) : dataset().min_count ? 'not shown' : 'not known');
 const some = (count, one, several) => `${number.format(count)} ${count === 1 ? one : several}`;
 
@@ -254,7 +254,7 @@ async function ask() {
   }
 }
 
-// Whoever types the beginning of a postcode is told how it may go on.
+// Suggests how the beginning of a postcode may go on.
 function whole(postcode) {
   const begun = postcode.replace(/\s/g, '').toUpperCase();
   const near = [...at('postcodes').options].map((option) => option.value).filter((known) => known !== begun && known.startsWith(begun));

@@ -1,4 +1,4 @@
-//! Files without a record, where production has some of what they tell of: is that right?
+//! Files without a record, although production has records of what they cover: is that right?
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,7 +12,7 @@ use crate::run::context::RunContext;
 use crate::schema::has_table;
 use crate::sql;
 
-/// Those of the files, by their part_id. A file that is one slice of the table is held against the rows of that slice.
+/// Such files, by part_id. A file that is one slice of the table is compared with the rows of that slice.
 pub(super) async fn doubtful(context: &RunContext, files: &[StagedFile]) -> Result<BTreeSet<i64>, Cause> {
     let mut found = BTreeSet::new();
     // An answer about a history may say that nothing is new.

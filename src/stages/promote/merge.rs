@@ -49,7 +49,7 @@ impl Transfer<'_> {
         // Built over the rows at once, which is several times faster than row by row.
         self.make_keys(new).await?;
         if let Some(script) = dataset.scripts.complete {
-            // One look at all rows a run: a column that was added since is empty in the old ones.
+            // Once per run, all rows are looked at: a column that was added since is empty in the old ones.
             let (completed, table) = match dataset.enrichment.filter(|_| self.batch == 1 && !self.is_undo) {
                 Some(enrichment) => {
                     self.run(enrichment.backfill.unfinished, "", "complete the rows").await?;

@@ -1,4 +1,4 @@
-//! Who was taken out of histories does not come back, also where that was done through another ledger since the batch was read.
+//! People who were taken out of histories do not come back, even if that was done through another ledger since the batch was read.
 
 use std::pin::pin;
 

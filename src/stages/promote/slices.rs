@@ -1,5 +1,5 @@
 //! What a promotion of slices replaces: the slices that the run asked for, or those of its parts, except what could not
-//! be read and what a newer part has told of.
+//! be read and what a newer part covers.
 
 use serde_json::json;
 
@@ -25,7 +25,7 @@ pub(super) struct Slices {
     replaced: Vec<Slice>,
     /// What the parts tell of together, if all of them count.
     told: Vec<Slice>,
-    /// What could not be read, or what a newer part has told of.
+    /// What could not be read, or what a newer part covers.
     kept: Vec<Slice>,
 }
 

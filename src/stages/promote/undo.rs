@@ -32,7 +32,7 @@ pub struct Undone {
     pub vanished: u64,
     /// Records of which nothing but what is kept beside the rows, or the origin, is as it was.
     pub noted: u64,
-    /// Records in the files that sealed one, or are of a sealed one: all of these stay sealed.
+    /// Records in the files that sealed a record, or belong to a sealed one: all of these stay sealed.
     pub sealed: u64,
     /// Of a dry run: rows that somebody wrote by hand since and that are lost, by table.
     pub edited: Vec<(String, u64)>,

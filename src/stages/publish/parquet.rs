@@ -28,7 +28,7 @@ const LINE: u64 = 2 << 20;
 pub(super) struct Typed(Vec<(&'static str, String)>);
 
 /// The types of a table's columns: those of the dataset, with as many digits as the numbers have. A column with a number that no
-/// decimal type takes is one of texts, so that no other file waits for somebody who corrects the number.
+/// decimal type takes is published as text, so that no other file waits until somebody corrects the number.
 ///
 /// # Errors
 /// What the database answers.

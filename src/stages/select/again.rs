@@ -24,7 +24,7 @@ pub(super) async fn only_matching(
     let gone = gone.into_iter().filter(|name| glob.is_match(name) && !all.contains(name));
     let gone: Vec<_> = gone.collect();
     files.retain(|file| glob.is_match(&file.name));
-    // What is never kept is only worth a word where nothing else matches.
+    // Parts that are never kept are mentioned only if nothing else matches.
     let (lost, unkept): (Vec<_>, Vec<_>) =
         gone.into_iter().partition(|name| context.dataset().is_archived(name));
     let gone = if lost.is_empty() && files.is_empty() { unkept } else { lost };
@@ -109,8 +109,8 @@ pub(super) async fn only_failed(
     leave_out_uncommitted(context, files, |_| is_choice).await
 }
 
-/// Leaves out files that came from a source, and that no run has committed: they are in the archive since a run that failed, and may
-/// have been withdrawn at their source. A person may still choose one.
+/// Leaves out files that came from a source, and that no run has committed: they have been in the archive since a run that failed, and
+/// may have been withdrawn at their source. A person may still choose one.
 async fn leave_out_uncommitted(
     context: &RunContext,
     files: &mut Vec<SelectedFile>,

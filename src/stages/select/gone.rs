@@ -13,7 +13,7 @@ pub(super) async fn files(
     listing: &[ObjectInfo],
     odd: &[(String, &'static str)],
 ) -> Result<Vec<String>, Cause> {
-    // What is taken from the archive is no source of its own.
+    // The archive is not a source of its own.
     if !matches!(context.selection(), Selection::New | Selection::Bulk) {
         return Ok(Vec::new());
     }

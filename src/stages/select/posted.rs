@@ -5,15 +5,15 @@ use crate::config::Selection;
 use crate::error::Cause;
 use crate::run::context::RunContext;
 
-/// Gives each file the place that it had when it was last taken in, if it is read again, and otherwise one behind all of them. A file
+/// Gives each file the place that it had when it was last taken in, if it is read again, and otherwise one after all of them. A file
 /// without an order key comes first whenever it is read.
 pub(super) async fn place(context: &RunContext, files: &mut [SelectedFile]) -> Result<(), Cause> {
     let (mut known, newest) = context.ledger.order_keys().await?;
     let is_new = matches!(context.selection(), Selection::New | Selection::Tables);
     for file in files.iter_mut().filter(|file| !file.meaning.order_key.is_empty()) {
         let before = known.remove(&file.name).filter(|_| !is_new);
-        // The number of a part is never used twice, and a clock may be set back. A program that did not count so has left plain names,
-        // which come before this word.
+        // The number of a part is never used twice, while a clock may be set back. Earlier programs left plain names, which come before
+        // this word.
         let now = || format!("posted {:019} {}", newest + 1, file.meaning.order_key);
         file.meaning.order_key = before.unwrap_or_else(now);
     }

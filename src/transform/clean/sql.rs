@@ -46,7 +46,7 @@ impl SqlCleaning {
         Ok(self.staging.give(memory_mib)?)
     }
 
-    /// Cleans raw rows, which are in memory no longer than until DuckDB has them; `each` takes the clean ones.
+    /// Cleans raw rows, which stay in memory only until DuckDB has them; `each` takes the clean ones.
     pub fn clean<E>(
         &mut self,
         rows: Vec<RecordBatch>,

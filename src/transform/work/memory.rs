@@ -19,14 +19,14 @@ use crate::error::{Cause, Database, Failure};
 use crate::system::machine;
 use crate::words;
 
-/// How long a worker without a claim looks whether the last one has left it too large for others.
+/// How long a worker without a claim checks whether its last claim has left it too large for others.
 const SETTLE: Duration = Duration::from_millis(60);
 
 /// The share of this process, a worker's, in the memory.
 pub struct WorkerShare {
     resident: Resident,
     share_bytes: u64,
-    /// As much as the machine or the container has for it.
+    /// The most that the machine or the container has for it.
     most_bytes: u64,
     /// Whether it has read a group, so that a fresh process takes less.
     has_worked: AtomicBool,
@@ -56,7 +56,7 @@ impl WorkerShare {
         self.resident.passed().await;
     }
 
-    /// What the process that takes the place of this one is told.
+    /// What the process that replaces this one is told.
     pub fn outgrown(&self, worker: Uuid) -> Outgrown {
         Outgrown {
             worker,

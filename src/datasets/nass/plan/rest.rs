@@ -45,7 +45,7 @@ impl PlanWalk {
             } else if sum >= full / 2.0 {
                 break;
             } else if records > limit {
-                // It is split anyway, and the small ones with it.
+                // It is split anyway, and so are the small ones beside it.
                 first.push(value.clone());
                 break;
             } else if without.is_none() {

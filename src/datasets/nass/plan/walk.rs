@@ -232,7 +232,7 @@ impl PlanWalk {
         if left > 0 || is_doubtful {
             let has_first = first.is_some();
             let last = first.map(|first| first.last);
-            // The value that the first request excludes lies before the last of it.
+            // The value that the first request excludes comes before its last value.
             values.retain(|value| Some(value) > last.as_ref());
             let known = last.into_iter().chain(values).collect();
             sum += self

@@ -72,10 +72,10 @@ pub(super) const QUEENS_PLACES: &[&str] = &[
 /// Names that are used for all five boroughs.
 pub(super) const NEW_YORK: [&str; 6] = ["NEW YORK", "NEW YORK CITY", "NYC", "N Y C", "NY CITY", "NY"];
 
-/// What is typed behind a city's name and says no more than the state does.
+/// What is typed after a city's name and says no more than the state does.
 pub(super) const STATES: [&str; 6] = [" NEW YORK", " NY", " N Y", " NYC", " USA", " US"];
 
-/// Neighbourhoods, by the directory's own list (`2_reference.duckdb.sql`): other places may have their names, so they are in the
+/// Neighbourhoods, by the directory's own list (`2_reference.duckdb.sql`): other places may have the same names, so they are in the
 /// city if the postal code is.
 pub(super) const NEIGHBOURHOODS: &[&str] = &[
     "ADDISLEIGH PARK",

@@ -8,8 +8,8 @@ use crate::error::Cause;
 use crate::{schema, sql, words};
 
 impl Transfer<'_> {
-    /// Makes a table of the transaction's own of the rows that come back, of each production table, with all columns that production
-    /// has; gives how many rows each has.
+    /// Makes, for each production table, a table of the transaction's own for the rows that come back, with all columns that
+    /// production has; returns how many rows each has.
     pub(super) async fn stage_images(&self) -> Result<Vec<(String, u64)>, Cause> {
         let dataset = self.context.dataset();
         let images = self.images_there().await?;
@@ -29,15 +29,15 @@ impl Transfer<'_> {
             let operation = format!("make a table for the rows of {}", derived.table.name);
             self.execute(&make, &operation).await?;
         }
-        // Once in a transaction.
+        // Once per transaction.
         let _ = self.columns.set(columns);
         Ok(staged)
     }
 
-    /// Stages the rows of one table; gives the columns of production that take a value, and how many rows there are.
+    /// Stages the rows of one table; returns the columns of production that take a value, and how many rows there are.
     ///
     /// # Errors
-    /// [`Cause::Refused`] if a row has a column that production has no more, or as another type.
+    /// [`Cause::Refused`] if a row has a column that production no longer has, or has with another type.
     async fn stage_table(
         &self,
         table: &Table,
@@ -100,7 +100,7 @@ impl Transfer<'_> {
                 filled.extend(same);
             }
         }
-        // A column that came since keeps what it has, or gets its default.
+        // A column that was added since keeps what it has, or gets its default.
         if !filled.is_empty() {
             written.retain(|name| filled.contains(name));
         }
