@@ -200,7 +200,7 @@ pub async fn make(session: &JobSession, job: &Job, version: &TableName) -> Resul
         Some(state) if NOT_FOUND.contains(&state) => Cause::Refused {
             message: error.to_string(),
             hint: Some(
-                "the script's names are looked up in no schema: write the schema with each, public.NAME, extensions' types \
+                "the script's names are not looked up in any schema: write the schema with each, public.NAME, extensions' types \
                  included"
                     .into(),
             ),
