@@ -156,7 +156,7 @@ pub struct ClonesWanted {
     pub all_branches: bool,
     /// Identifies other options for reading them: if it changes, they are read again.
     pub manner: String,
-    /// The same for single ones, by path.
+    /// The same for single clones, by path.
     pub manners: BTreeMap<String, String>,
 }
 

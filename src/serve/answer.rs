@@ -157,7 +157,7 @@ pub async fn answer(
     Ok(Answered::PlaceAnswer(Box::new(PlaceAnswer { run_id, version, dataset, truncated, ..answer })))
 }
 
-/// Statements over packed tables. The rows say the same where there are none (`None`): an older program has promoted and made no
+/// Statements over packed tables. If there are none (`None`), the rows say the same: an older program has promoted and made no
 /// such table, or a newer one has made it and nobody has granted it yet.
 async fn usable<const N: usize>(
     reader: &mut PoolReader,

@@ -90,7 +90,7 @@ async fn by_row(
 ) -> Result<MostPlaces, tokio_postgres::Error> {
     let most = POINTS_MOST as i64;
     let asked: [&(dyn ToSql + Sync); 6] = [&days, whole, cut, cut_postcodes, &sbi, &most];
-    // Sent one behind the other, answered by one snapshot.
+    // Sent one after the other, answered by one snapshot.
     let ((), rows) =
         tokio::try_join!(sum_up(transaction, sums, &asked[..5], totals), transaction.query(points, &asked))?;
     MostPlaces::read(&rows)
@@ -130,7 +130,7 @@ async fn packed(
             // Which places have the most is known once the days are added.
             let most = (!has_days).then_some(POINTS_MOST as i64);
             let asked: [&(dyn ToSql + Sync); 5] = [&whole_months, whole, cut, cut_postcodes, &most];
-            // Sent one behind the other, answered by one snapshot.
+            // Sent one after the other, answered by one snapshot.
             tokio::try_join!(
                 months::months(transaction, cells, whole_months, within),
                 transaction.query(points, &asked)

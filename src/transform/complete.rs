@@ -68,7 +68,7 @@ pub async fn source_changed(
     version: &Version,
 ) -> Result<Option<String>, Cause> {
     let raw = RawTable::look(session, job, &job.source.table).await?;
-    // The same counters mean the same rows, which need not be counted. Those of a view say nothing.
+    // The same counters mean the same rows, so they are not counted. The counters of a view say nothing.
     if raw.is_table() && version.planned("changes").as_i64() == Some(plan::changes(session, &raw).await?) {
         return Ok(None);
     }

@@ -94,7 +94,7 @@ pub async fn ensure(
         })
         .await;
     if let (Ok((new, _)), Some(version)) = (&planned, given_up)
-        // Where the old one was never made, the new one has its name.
+        // If the old one was never made, the new one gets its name.
         && version.version_table != new.version_table
     {
         versions::drop_table(session, job, &version).await;

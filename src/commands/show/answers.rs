@@ -1,4 +1,4 @@
-//! Answers from elsewhere: who was asked in a run, and what is still without an answer.
+//! Answers from elsewhere: which ways were asked in a run, and what is still without an answer.
 
 use std::collections::BTreeMap;
 

@@ -328,7 +328,7 @@ fn place(name: &str) -> Option<usize> {
     fields().position(|field| field == name)
 }
 
-/// The text of a cell; `None`: it is none.
+/// The text of a cell; `None`: it is not text.
 fn text(cell: &[u8]) -> Option<&str> {
     std::str::from_utf8(cell).ok().filter(|text| !text.contains('\0'))
 }

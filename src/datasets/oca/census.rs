@@ -255,7 +255,7 @@ impl Matched {
         let borough = self.county.as_deref().and_then(Borough::of_county);
         let is_in_borough = match (&self.county, locality.boroughs()) {
             (Some(_), Ok(boroughs)) => borough.is_some_and(|borough| boroughs.contains(&borough)),
-            // The city says that it is none of the boroughs.
+            // The city's name says that it is in none of the boroughs.
             (_, Err(_)) => borough.is_none(),
             (None, Ok(_)) => true,
         };

@@ -60,7 +60,7 @@ pub(super) async fn typed(
     Ok(Typed(typed))
 }
 
-/// How many digits the numbers of a column have, and how many of them are behind the decimal point; `None`, with a warning: no
+/// How many digits the numbers of a column have, and how many of them are after the decimal point; `None`, with a warning: no
 /// decimal type takes all of them.
 async fn digits(
     context: &Context,

@@ -92,7 +92,7 @@ impl Cleaning {
     }
 
     /// Cleans the rows of whole partitions: `rows` must hold all rows of each, and no others. `name` identifies them in the
-    /// log. `each` takes the clean rows, batch by batch, so that they are not in memory twice; its error ends the cleaning.
+    /// log. `each` takes the clean rows, batch by batch, so that they are not in memory twice; an error of `each` ends the cleaning.
     ///
     /// All batches have the same schema; columns are identified by name. There may be none.
     pub fn clean<E: From<CleaningError>>(

@@ -38,7 +38,7 @@ pub(super) fn refuse_changed(stamps: &[Stamp]) -> Result<(), Cause> {
 }
 
 /// # Errors
-/// The current directory has a file of the same name, which DuckDB would read in the place of the job's.
+/// The current directory has a file of the same name, which DuckDB would read instead of the job's.
 pub(super) fn refuse_namesakes(files: &[String], folder: &Path) -> Result<(), Cause> {
     for file in files {
         let (there, ours) = (Path::new(file).canonicalize(), folder.join(file).canonicalize());

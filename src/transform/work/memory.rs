@@ -1,4 +1,4 @@
-//! The memory of a worker. A process that takes more than its share is started anew, because no allocation of its own can be
+//! The memory of a worker. A process that takes more than its share is started again, because no allocation of its own can be
 //! relied on to fail in time; the new one notes what the old one held.
 
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -93,7 +93,8 @@ impl Worker<'_> {
             let lost = self.lost.entry(claim.group_no).or_default();
             *lost += 1;
             if *lost >= LOST {
-                self.fail(&claim, &format!("the connection was lost with it {LOST} times")).await?;
+                self.fail(&claim, &format!("the connection was lost {LOST} times while it was worked on"))
+                    .await?;
                 self.lost.remove(&claim.group_no);
             }
         }

@@ -54,7 +54,10 @@ async fn a_partition_with_which_the_connection_is_always_lost_becomes_poison() {
     let trigger = "create trigger cut before insert on :\"schema\".:\"table\" for each row execute function public.cut();\n";
     world.put("companies_clean.pg.sql", &(create + trigger));
     let said = world.expect(3, &["run", "--workers", "1"]);
-    assert!(said.contains("the connection was lost with it 3 times: it is poison now"), "{said}");
+    assert!(
+        said.contains("the connection was lost 3 times while it was worked on: it is poison now"),
+        "{said}"
+    );
     let status = world.status();
     assert_eq!(
         (&status["partitions"]["poison"], &status["partitions"]["waiting"]),
