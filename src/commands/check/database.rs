@@ -327,7 +327,7 @@ async fn records(
             }
             Some(missing) => Finding::warn(
                 format!(
-                    "{parent} lacks {} that the ledger knows: somebody else has deleted them",
+                    "{parent} lacks {} known to the ledger: deleted by somebody else",
                     missing.describe(record)
                 ),
                 missing.commands(dataset),

@@ -138,7 +138,7 @@ pub fn run(run: &Value, all_open: u64) -> String {
         let rows = counted(in_doubt as u64, "row");
         let _ = writeln!(
             text,
-            "\n{rows} kept although no record names them: a failed record has no key and may be one of them"
+            "\n{rows} kept although not named by any record: a failed record has no key and may be such a row"
         );
     }
     text += &drift(list(run, "files"));

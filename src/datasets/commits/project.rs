@@ -145,7 +145,7 @@ pub(super) fn read(text: &str) -> Result<Vec<Project>, ListFault> {
             }
         };
         if let Some(before) = lines.insert(repository.to_lowercase(), line) {
-            return Err(at(format!("{repository} is there already, in line {before}")));
+            return Err(at(format!("{repository} is already in line {before}")));
         }
         if let Some((id, before)) = id.and_then(|id| Some((id, numbers.insert(id, line)?))) {
             return Err(at(format!(
@@ -219,7 +219,7 @@ mod tests {
             ("project,repository,repositry_id\nOne,a/b,1\n", "the column `repositry_id` is not one of"),
             (
                 "project,repository\nOne,a/b\nTwo,https://github.com/A/B/\n",
-                "line 3: A/B is there already, in line 2",
+                "line 3: A/B is already in line 2",
             ),
             (
                 "project,repository\nOne,https://gitlab.com/a/b\n",

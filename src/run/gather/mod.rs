@@ -142,7 +142,7 @@ pub async fn conclude(context: &RunContext, loaded: &Result<(), Cause>) {
     if let Err(error) = context.ledger.forget_plan(&kept::key(context, asked, asking)).await {
         tracing::warn!(
             run_id = %context.run_id,
-            "the ledger still has the plan of this run: {error}; a next run that asks for the same continues it within a day"
+            "the ledger still has the plan of this run: {error}; the next run that asks for the same continues it within a day"
         );
     }
 }

@@ -126,8 +126,8 @@ impl Transfer<'_> {
             tracing::warn!(
                 run_id = %run_id,
                 rows,
-                "{} kept although no {record} names them any more: a failed {record} has no key and may be one \
-                 of them (merganser failures --run {run_id})",
+                "{} kept although no longer named by any {record}: a failed {record} has no key and may be such a \
+                 row (merganser failures --run {run_id})",
                 words::counted(rows as u64, "row"),
                 record = self.context.dataset().record
             );

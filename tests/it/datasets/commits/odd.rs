@@ -99,7 +99,7 @@ async fn a_list_that_is_wrong_is_refused_before_anything_is_done() {
     let world = GitWorld::empty("commits_lists").await;
     for (text, said) in [
         ("project,repo\nOne,a/b\n", "must name project and repository"),
-        ("project,repository\nOne,a/b\nTwo,A/B\n", "line 3: A/B is already used in line 2"),
+        ("project,repository\nOne,a/b\nTwo,A/B\n", "line 3: A/B is already in line 2"),
         ("project,repository\nOne,https://gitlab.com/a/b\n", "only repositories of github.com"),
         ("project,repository\nOne,\n", "the project or its repository is missing"),
         (

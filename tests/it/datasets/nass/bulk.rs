@@ -369,11 +369,11 @@ async fn a_line_that_may_be_any_row_keeps_those_of_its_sector_and_says_so() {
     assert_eq!(world.pipeline.one(counts).await, "199 199");
     write(2, Some("2015"));
     let ran = world.run("2014", "2015", &bulk).await.exits(3);
-    assert!(ran.stderr.contains("2 rows kept although no fact names them any more"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("2 rows kept although no longer named by any fact"), "{}", ran.stderr);
     assert_eq!(world.pipeline.one(counts).await, "199 197");
     let run = world.pipeline.one("select run_id from etl.runs order by started_at desc limit 1").await;
     let status = world.pipeline.other(&["status", &run]).await.exits(0);
-    assert!(status.stdout.contains("2 rows kept although no record names them"), "{}", status.stdout);
+    assert!(status.stdout.contains("2 rows kept although not named by any record"), "{}", status.stdout);
     write(3, Some("1999"));
     let ran = world.run("2014", "2015", &bulk).await.exits(0);
     assert!(!ran.stderr.contains("not deleted"), "{}", ran.stderr);
