@@ -210,7 +210,7 @@ pub enum HistorySight {
     There,
     /// It was there, and is gone.
     Lost,
-    /// It is still not given.
+    /// The service does not give it, which it did not do before either.
     Refused,
     /// Nothing: the answer may be of another kind of service.
     Unclear,
