@@ -66,3 +66,34 @@ fn an_answer_that_is_of_a_census_alone_does_not_grow_old() {
     records.run(&mut *begin(&options, archived.clone(), None, true)).unwrap();
     assert_eq!(records.fetches.get(), (archived.len() - censuses) as u64);
 }
+
+/// Also where answers to the wider question were of use for only some of the narrower one.
+#[test]
+fn a_narrower_question_that_is_repeated_sends_no_request_for_records() {
+    let records = Records::new(uneven(2012..=2014, 900.0));
+    for (limit, filters) in [
+        (700, &["commodity_desc=CORN"][..]),
+        (700, &["agg_level_desc=COUNTY"]),
+        (2_000, &["state_alpha__NE=IA"]),
+        (2_000, &["commodity_desc=CORN", "agg_level_desc=COUNTY"]),
+    ] {
+        let wide = options(2012, 2014, limit);
+        let mut narrow = options(2013, 2014, limit);
+        narrow.insert("filter".into(), filters.to_vec().into());
+        let mut archive: Vec<AskedPart> = Vec::new();
+        let mut fetched = Vec::new();
+        for (round, options) in (0..).zip([&wide, &narrow, &narrow, &wide, &narrow]) {
+            records.forget();
+            let parts = records.run(&mut *begin(options, archive.clone(), None, true)).unwrap();
+            fetched.push(records.fetches.get());
+            for part in parts.into_iter().filter_map(|part| part.part) {
+                if !archive.iter().any(|known| known.name == part.name) {
+                    let name = format!("run {round}: {}", part.name);
+                    let asked_at = now() - SignedDuration::from_mins(10 - round);
+                    archive.push(AskedPart { name, asked_at, ..part });
+                }
+            }
+        }
+        assert_eq!(fetched[2..], [0, 0, 0], "{limit} {filters:?}: {fetched:?}");
+    }
+}
