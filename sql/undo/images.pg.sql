@@ -152,7 +152,7 @@ select
 -- Outputs: the numbers of the batches.
 select distinct batch.undo_no
 from :"ledger".undo_records as record join :"ledger".undo_batches as batch using (undo_no)
--- An array, so that the index is used whatever the statistics say: a join took minutes in one case.
+-- An array, so that the index is used whatever the statistics say: a join was seen to take minutes.
 where record.record_id = any (array(
         select plan.record_id::text
         from pg_temp.plan join pg_temp.sealed_records using (record_id)

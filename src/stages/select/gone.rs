@@ -24,7 +24,7 @@ pub(super) async fn files(
     if !gone.is_empty() {
         tracing::warn!(
             run_id = %context.run_id,
-            "{} could not be read and is gone from the source: merganser failures lists it only with --all now",
+            "{} could not be read and is gone from the source: only merganser failures --all still lists it",
             shorten(&gone)
         );
     }

@@ -27,7 +27,7 @@ async fn the_tables_say_what_git_says() {
     // A clone is no lost part of the archive.
     let again = ["reprocess", "commits", "harbour__lighthouse*", "--force"];
     let again = pipeline.start_other(&again, &[("MERGANSER_EMAIL_KEY", KEY)]).await.expect("it is over");
-    again.exits(1).says("was read of a clone, which is not archived").says("--reprocess PATTERN");
+    again.exits(1).says("was read from a clone, which is not archived").says("--reprocess PATTERN");
     world.run(&["--branches", "all"]).await.exits(0);
     for name in ["lighthouse", "oddities", "replaced", "detached"] {
         world.holds(&format!("harbour/{name}"), &["--branches"]).await;

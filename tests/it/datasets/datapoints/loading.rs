@@ -170,7 +170,7 @@ async fn a_new_database_names_the_days_whose_order_it_does_not_know() {
     let again = postgres::database("points rebuilt").await;
     let again = pipeline.with("--database-url", again.url());
     let said = again.other(&["reprocess", "datapoints", "*"]).await.exits(0);
-    said.says("the day 2013-01-02 counts from datapoints-z.csv now, and datapoints-a.csv, which is as new, has it too");
+    said.says("the day 2013-01-02 now comes from datapoints-z.csv, but datapoints-a.csv, which is as new, has it too");
 }
 
 #[tokio::test]

@@ -53,7 +53,7 @@ async fn a_shared_day_stays_open_until_a_person_decides() {
         pipeline.other(&["retry", "datapoints"]).await.exits(3);
     }
     pipeline.other(&["reprocess", "datapoints", "datapoints-e.csv"]).await.exits(0).says(
-        "the day 2013-01-07 counts from datapoints-e.csv now, and datapoints-g.csv, which is as new, has it too. \
+        "the day 2013-01-07 now comes from datapoints-e.csv, but datapoints-g.csv, which is as new, has it too. \
          Next: if that one is right, merganser reprocess datapoints datapoints-g.csv --force --overwrite-newer",
     );
     let decided = "2013-01-01 1, 2013-01-07 5, 2013-01-08 5, 2013-01-09 6";
