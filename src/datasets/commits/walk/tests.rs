@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::json;
 
 use super::*;
+use crate::dataset::walked::{WalkStep, WalkWord};
 use crate::datasets::commits::host::{GitHost, HostCall, HostedRepository, LinkForm, answer};
 
 /// A history of so many commits in a line, one of which, from the tenth on, has a second parent far back.
