@@ -159,7 +159,7 @@ fn last(loaded: &[RunToUndo]) -> Result<RunToUndo, Cause> {
     match loaded.iter().any(is_other) {
         // Shown with --quiet, too.
         true => {
-            tracing::warn!("`last` is run {}; to undo a run of another dataset, give its id", shown(newest))
+            tracing::warn!("`last` is run {}; to undo a run of another dataset, give its id", shown(newest));
         }
         false => tracing::info!("`last` is run {}", shown(newest)),
     }

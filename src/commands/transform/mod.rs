@@ -138,7 +138,7 @@ async fn say_if_changed(session: &JobSession, job: &Job, version: &Version) {
             say(&format!("  {words}, and nothing reads it again by itself: {command} does\n"));
         }
         Err(error) => {
-            tracing::warn!("it is not known whether {} has changed since: {error}", job.source.table)
+            tracing::warn!("it is not known whether {} has changed since: {error}", job.source.table);
         }
     }
 }

@@ -51,7 +51,8 @@ async fn data_beside_a_delete_is_a_warning_once_a_run() {
     }
     let ran = pipeline.run().await.exits(0);
     assert_eq!(pipeline.one("select count(distinct batch) from etl.parts").await, "2");
-    let said: Vec<_> = warnings(&ran).into_iter().filter(|warning| warning.contains("also carries data")).collect();
+    let said: Vec<_> =
+        warnings(&ran).into_iter().filter(|warning| warning.contains("also carries data")).collect();
     assert_eq!(said.len(), 1, "{}", ran.stderr);
     assert!(said[0].starts_with("2 cases came as a delete that also carries data"), "{said:?}");
     pipeline.put(Extract::weekly("2024-01-15").delete("b"));
