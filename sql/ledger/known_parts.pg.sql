@@ -29,11 +29,16 @@ posted as (
     where modified_at is not null
     order by name, sha256, part_id desc
 ),
-content as (
-    select distinct on (name, sha256) name, sha256, status
-    from posting
-    where sha256 is not null
-    order by name, sha256, part_id desc
+undone as (
+    select name, array_agg(sha256) as checksums
+    from (
+        select distinct on (name, sha256) name, sha256, status
+        from posting
+        where sha256 is not null
+        order by name, sha256, part_id desc
+    ) as content
+    where status = 'undone'
+    group by name
 )
 select
     name,
@@ -54,7 +59,5 @@ select
             and failed.resolved_at is null
     ) as has_failures,
     status = 'undone' as is_undone,
-    array(
-        select content.sha256 from content where content.name = newest.name and content.status = 'undone'
-    ) as undone_sha256
-from newest left join posted using (name, sha256);
+    coalesce(undone.checksums, '{}') as undone_sha256
+from newest left join posted using (name, sha256) left join undone using (name);
