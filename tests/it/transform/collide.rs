@@ -102,4 +102,5 @@ async fn in_place_rows_may_change_their_partition() {
     world.expect(3, &["run", "--in-place", "--anew"]);
     let error = world.status()["poison"][0]["error"].as_str().unwrap().to_owned();
     assert!(error.contains("a run without --in-place puts it right"), "{error}");
+    assert!(error.contains("(and without `where`,"), "{error}");
 }

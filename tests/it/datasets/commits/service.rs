@@ -23,7 +23,7 @@ async fn a_host_of_which_nobody_answers_fails_the_run() {
             }
             let ran = world.ask(&asking, &[]).await.exits(1);
             let ran = ran.says("gave no answer about any of 5 histories").says(&format!("HTTP {status}"));
-            ran.says("The database is unchanged.").says("\"hint\":\"check ");
+            ran.says("The database is unchanged.").says("\"hint\":\"check that");
             assert!(server.take_log().len() <= 25);
         }
         let ran = world.ask(&asking, &["--source", "http://127.0.0.1:9"]).await.exits(1);
