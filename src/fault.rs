@@ -104,12 +104,16 @@ pub const WALKING_POINTS: &[&str] = &[
 
 /// Points that the plan of a transform reaches.
 pub const PLAN_POINTS: &[&str] = &[
+    // It is known whether this text of the job was planned before, but not yet which one is the newest.
+    "transform.known",
     // The partitions are counted, and nothing is written.
     "transform.planning",
 ];
 
-/// Points that a worker of a transform reaches with each group.
+/// Points that a worker of a transform reaches, all but the first with each group.
 pub const WORKER_POINTS: &[&str] = &[
+    // The version's table is there, but its columns are not read yet.
+    "transform.opening",
     "transform.claimed",
     "transform.read",
     "transform.cleaned",

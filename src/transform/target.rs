@@ -11,6 +11,7 @@ use super::swap;
 use super::versions::{self, Version, VersionTable};
 use crate::clients::postgres::PgError;
 use crate::error::Cause;
+use crate::fault;
 use crate::sql;
 
 /// How many seconds creating a table waits for locks on other tables that it refers to.
@@ -243,6 +244,7 @@ pub async fn columns(session: &JobSession, job: &Job, table: &TableName) -> Resu
     if look::relation(session, table).await?.is_none() {
         return Err(missing_table(table));
     }
+    fault::point!("transform.opening");
     let columns = look::columns(session, table).await?.into_iter().map(|(column, _)| column).collect();
     Ok(CleanColumns { columns, key: job.target.key.clone(), given: Vec::new() })
 }
@@ -268,9 +270,10 @@ pub async fn made(
 ) -> Result<Option<CleanColumns>, Cause> {
     // The holder of the lock may be asleep, so the lock is taken only if the table must be created.
     let is_noted = VersionTable::look(session, version.version_id).await?.is_noted();
-    if is_noted && id.open(session).await?.state == "open" {
+    if is_noted {
+        // The state is looked up later than the columns: there are none, if another worker has just put the table in place.
         let columns = columns(session, job, name).await;
-        if columns.is_ok() {
+        if columns.is_ok() && id.open(session).await?.state == "open" {
             return columns.map(Some);
         }
     }

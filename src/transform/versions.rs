@@ -8,6 +8,7 @@ use super::job::{Job, TableName};
 use super::session::{JobSession, decode};
 use crate::clients::postgres::PgError;
 use crate::error::Cause;
+use crate::fault;
 use crate::sql;
 use crate::system::machine;
 
@@ -141,9 +142,21 @@ pub enum Again {
 /// # Errors
 /// [`Cause::Refused`] if a newer text of the job was planned since, or the version's table is lost.
 pub async fn current(session: &JobSession, job: &Job, again: Again) -> Result<Option<Version>, Cause> {
-    let Some(newest) = newest(session, &job.name).await? else { return Ok(None) };
-    if newest.hash == job.hash {
+    // Before the newest version is looked up: another worker may just be planning this text.
+    let known = session.maybe("look up the job", sql::TRANSFORM_KNOWN, &[&job.name, &job.hash]).await?;
+    let known: Option<String> = known.map(|row| row.try_get(0)).transpose().map_err(decode)?;
+    fault::point!("transform.known");
+    let Some(mut newest) = self::newest(session, &job.name).await? else { return Ok(None) };
+    while newest.hash == job.hash {
         let lost = VersionTable::look(session, newest.version_id).await?.lost(job, &newest);
+        // Another worker may just have put it in place, or given it up for a newer one.
+        if lost.is_some()
+            && let Some(now) = self::newest(session, &job.name).await?
+            && (now.version_id, &now.state) != (newest.version_id, &newest.state)
+        {
+            newest = now;
+            continue;
+        }
         let is_there = match again {
             Again::Never => lost.map_or(Ok(true), Err)?,
             Again::Ended => newest.is_open() && lost.is_none() && goes_on(session, &newest).await?,
@@ -151,8 +164,6 @@ pub async fn current(session: &JobSession, job: &Job, again: Again) -> Result<Op
         };
         return Ok(is_there.then_some(newest));
     }
-    let known = session.maybe("look up the job", sql::TRANSFORM_KNOWN, &[&job.name, &job.hash]).await?;
-    let known: Option<String> = known.map(|row| row.try_get(0)).transpose().map_err(decode)?;
     // A dropped version does not count as an older one.
     if again != Again::Never || known.is_none_or(|state| state == "dropped") {
         return Ok(None);

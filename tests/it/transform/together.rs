@@ -267,6 +267,43 @@ async fn a_swap_whose_worker_has_lost_the_lock_of_the_job_is_no_error_for_the_ne
     assert_eq!(world.one("select min(version) || ' ' || max(version) from companies_clean").await, "2 2");
 }
 
+/// A worker that begins while another one puts the version in place has nothing to do; its columns are not looked for under the
+/// name that the table had before.
+#[tokio::test]
+async fn a_worker_that_begins_during_the_swap_finds_the_version_in_place() {
+    let world = World::new("transform_begin_at_swap", 1_000).await;
+    world.expect(0, &["work"]);
+    world.edit("clean.duckdb.sql", "1 as version", "2 as version");
+    let [first_hold, second_hold] = ["first", "second"].map(|name| world.folder.path().join(name));
+    let first = world.start(&["work"], &format!("transform.finished=hold {}", first_hold.display()));
+    until("the first worker is held", async || first_hold.exists()).await;
+    let second = world.start(&["work"], &format!("transform.opening=hold {}", second_hold.display()));
+    until("the second worker is held", async || second_hold.exists()).await;
+    for (worker, hold) in [(first, first_hold), (second, second_hold)] {
+        std::fs::remove_file(&hold).unwrap();
+        let output = worker.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+    assert_eq!(world.one("select min(version) || ' ' || max(version) from companies_clean").await, "2 2");
+}
+
+/// A worker that looks for the job's versions while another one plans a new one takes part in that, and does not take its text for
+/// an older one.
+#[tokio::test]
+async fn a_worker_that_begins_during_the_plan_takes_part_in_it() {
+    let world = World::new("transform_begin_at_plan", 1_000).await;
+    world.expect(0, &["work"]);
+    world.edit("clean.duckdb.sql", "1 as version", "2 as version");
+    let hold = world.folder.path().join("hold");
+    let late = world.start(&["work"], &format!("transform.known=hold {}", hold.display()));
+    until("the worker is held", async || hold.exists()).await;
+    world.expect(0, &["work"]);
+    std::fs::remove_file(&hold).unwrap();
+    let output = late.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(world.one("select min(version) || ' ' || max(version) from companies_clean").await, "2 2");
+}
+
 /// Claims, ends and the search for lost workers cost the same at the end of a version as at its beginning, even while
 /// an old snapshot keeps dead versions of rows from being removed.
 #[tokio::test]
