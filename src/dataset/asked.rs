@@ -196,8 +196,11 @@ pub enum PlanWord {
     /// An answer that is now in the archive, with its number of records. It is used if that is the number that was
     /// counted; otherwise the count is asked for again.
     Fetched(AskedPart),
-    /// The service's limit of records per answer.
-    Limited(u64),
+    /// The service does not give a slice at once; its limit of records per answer, if it names it.
+    TooMany(Slice, Option<u64>),
+    /// The name of an answer in the archive that does not have what was planned to be taken from it: records were revised
+    /// while their number stayed, or it is damaged.
+    Outdated(String),
 }
 
 /// A plan under way: it is told what arrived, and says what is next. It is a value without I/O.

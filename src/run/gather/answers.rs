@@ -1,6 +1,6 @@
 //! Answers in the archive: written there as they arrive, compressed, and found again.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::io::Write;
 
 use bytes::Bytes;
@@ -31,9 +31,16 @@ pub(super) struct Answers<'a> {
 }
 
 impl Answers<'_> {
-    /// The answers in the archive.
+    /// The answers in the archive. One that is not there any more, or has another size, does not count.
     pub(super) async fn known(&self) -> Result<Vec<AskedPart>, Cause> {
-        self.read(|_| true).await
+        let mut known = self.read(|_| true).await?;
+        if !known.is_empty() {
+            let objects = self.store.list_names(&self.objects.archive()).await?;
+            let sizes: HashMap<_, _> =
+                objects.iter().map(|object| (object.key.as_str(), object.size_bytes)).collect();
+            known.retain(|part| sizes.get(self.objects.raw(&part.name).as_str()) == Some(&part.size_bytes));
+        }
+        Ok(known)
     }
 
     /// What these parts of the archive were asked for; parts for which that is not recorded are left out.

@@ -51,6 +51,11 @@ impl<'a> KeptPlan<'a> {
         Ok(Self { context, plan, key, number, piece: Vec::new() })
     }
 
+    /// Its key in the ledger.
+    pub(super) fn key(&self) -> &str {
+        &self.key
+    }
+
     /// Adds a word to the ledger, then to the plan.
     pub(super) async fn tell(&mut self, told: PlanWord) -> Result<(), Cause> {
         if self.piece.len() >= PIECE {
@@ -72,6 +77,19 @@ fn read(pieces: &[Value]) -> Option<SavedPlan> {
     let told = rest.iter().map(|piece| serde_json::from_value::<Vec<PlanWord>>(piece.clone()));
     let told = told.collect::<Result<Vec<_>, _>>().ok()?;
     Some(SavedPlan { begun: begun.clone(), told: told.concat() })
+}
+
+/// Removes a plan: the service is then asked again, for what it says by that time. A failure here does not fail the run.
+pub(super) async fn forget(context: &RunContext, key: &str) {
+    if context.target.dry_run {
+        return;
+    }
+    if let Err(error) = context.ledger.forget_plan(key).await {
+        tracing::warn!(
+            run_id = %context.run_id,
+            "the ledger still has the plan of this run: {error}; the next run that asks for the same continues it within a day"
+        );
+    }
 }
 
 /// The key of a plan: what is wanted, and the service that is asked.

@@ -7,6 +7,7 @@
 
 mod answers;
 mod asker;
+mod held;
 mod kept;
 mod rate;
 
@@ -17,6 +18,7 @@ use serde_json::json;
 
 use self::answers::Answers;
 use self::asker::ServiceAsker;
+use self::held::HeldParts;
 use self::kept::KeptPlan;
 use crate::clients::source::SourceUrl;
 use crate::config::{ApiSecret, AskingConfig};
@@ -136,14 +138,8 @@ pub async fn conclude(context: &RunContext, loaded: &Result<(), Cause>) {
         Ok(()) | Err(Cause::Refused { .. } | Cause::Record { .. } | Cause::DeleteRefused { .. })
     );
     let (Some(asking), Some(asked)) = (&context.from.asking, context.dataset().asked) else { return };
-    if context.target.dry_run || !is_decided {
-        return;
-    }
-    if let Err(error) = context.ledger.forget_plan(&kept::key(context, asked, asking)).await {
-        tracing::warn!(
-            run_id = %context.run_id,
-            "the ledger still has the plan of this run: {error}; the next run that asks for the same continues it within a day"
-        );
+    if is_decided {
+        kept::forget(context, &kept::key(context, asked, asking)).await;
     }
 }
 
@@ -167,6 +163,7 @@ struct Gathering<'a> {
     answers: Answers<'a>,
     asker: ServiceAsker<'a>,
     kept: KeptPlan<'a>,
+    held: HeldParts<'a>,
     data_requests: u64,
 }
 
@@ -194,7 +191,7 @@ impl<'a> Gathering<'a> {
         let manners = (asked.manners)(&context.processing.options);
         let mut asker = ServiceAsker::new(asked, manners, secret.clone())?;
         asker.of_all = Some(context);
-        Ok(Self { context, asked, answers, asker, kept, data_requests: 0 })
+        Ok(Self { context, asked, answers, asker, kept, held: HeldParts::new(context), data_requests: 0 })
     }
 
     /// Follows the plan until it is done, or until it turns out that `files` are to be taken instead.
@@ -218,11 +215,16 @@ impl<'a> Gathering<'a> {
                     self.came(part).await?
                 }
                 PlanStep::Fetch { slice, records } => self.fetch(&slice, records).await?,
-                PlanStep::Done(parts) => return Ok(GatherEnd::Parts(parts)),
+                PlanStep::Done(parts) => match self.held.outdated(&parts).await? {
+                    Some(name) => PlanWord::Outdated(name),
+                    None => return Ok(GatherEnd::Parts(parts)),
+                },
                 PlanStep::Refuse { why, next } => {
+                    kept::forget(self.context, self.kept.key()).await;
                     return Err(Cause::Refused { message: why, hint: Some(next.into()) });
                 }
                 PlanStep::Misasked(message) => {
+                    kept::forget(self.context, self.kept.key()).await;
                     let hint = Some("nothing was fetched; put the filter right and run again".into());
                     return Err(Cause::Usage { message, hint });
                 }
@@ -280,12 +282,15 @@ impl<'a> Gathering<'a> {
         match kept? {
             Ok(part) => self.came(part).await,
             Err(AskRefusal::TooMany(limit)) => {
-                let limit = limit.filter(|limit| *limit < records).unwrap_or(records.saturating_sub(1));
+                let most = limit.map_or_else(
+                    || "fewer".to_owned(),
+                    |limit| format!("{} and no more", words::count(limit)),
+                );
                 tracing::warn!(
                     run_id = %self.context.run_id,
-                    "{} gives {} records at once, no more: the plan is made again", self.asked.service, words::count(limit)
+                    "{what}: {} gives {most} at once, so the plan is made again", self.asked.service
                 );
-                Ok(PlanWord::Limited(limit))
+                Ok(PlanWord::TooMany(slice.clone(), limit))
             }
             // There were records when they were counted.
             Err(AskRefusal::Nothing) => {

@@ -25,14 +25,24 @@ impl PlanWalk {
         if before != records && (cover.len() < 2 || before.abs_diff(records) * 5 > records) {
             return None;
         }
+        // All of it fits into one answer.
+        if records <= limit && cover.iter().filter(|part| !part.is_there).count() > 1 {
+            return None;
+        }
         if before == records {
-            for part in cover.iter_mut().filter(|part| part.is_aged) {
-                part.records = self.count(&part.slice).await;
+            for part in &mut cover {
+                part.records = match part.is_aged {
+                    true => self.count(&part.slice).await,
+                    false => self.recent(&part.slice, part.records).await,
+                };
             }
         }
         if sum(&cover) != records {
             for part in &mut cover {
-                part.records = self.count(&part.slice).await;
+                part.records = match part.is_new {
+                    true => self.recent(&part.slice, part.records).await,
+                    false => self.count(&part.slice).await,
+                };
             }
         }
         if sum(&cover) != records || cover.iter().any(|part| part.records > limit) {

@@ -1,5 +1,7 @@
 //! Finds parts of the archive that together are all of a slice.
 
+use std::collections::HashSet;
+
 use super::knowledge::Knowledge;
 use crate::dataset::asked::AskedPart;
 use crate::dataset::slice::Slice;
@@ -13,50 +15,69 @@ pub(super) struct Covering {
     pub records: u64,
     /// What it has was counted so long ago that it may have changed.
     pub is_aged: bool,
+    /// It was fetched since the plan began.
+    pub is_new: bool,
+    /// It is taken from the archive unless its count says something else, and not requested again anyway.
+    pub is_there: bool,
 }
 
 impl Knowledge {
     /// Parts that lie within a slice of so many records and do not overlap, with their counts. If some of them are all of it,
     /// these; else the newest.
     pub(super) fn cover(&self, slice: &Slice, records: u64) -> Vec<Covering> {
-        let within: Vec<_> =
-            self.known.iter().filter(|part| part.records > 0 && part.slice.is_within(slice)).collect();
+        let mut seen = HashSet::new();
+        // Of the parts of one slice, the newest says what it has.
+        let newest_of =
+            self.known.iter().filter(|part| part.slice.is_within(slice) && seen.insert(&part.slice));
+        let within = newest_of.map(|part| Known { part, records: self.records_of(part) });
+        let within: Vec<_> = within.filter(|known| known.records > 0).collect();
         let newest = newest(&within);
         let cover = match sum(&newest) == records {
             true => newest,
             // Simultaneous runs, or runs over other years, have split the records in different ways.
             false => Some(most(&within)).filter(|most| sum(most) == records).unwrap_or(newest),
         };
-        let covering = |part: &AskedPart| Covering {
-            slice: part.slice.clone(),
-            records: part.records,
-            is_aged: self.is_aged(part),
+        let covering = |known: Known<'_>| Covering {
+            slice: known.part.slice.clone(),
+            records: known.records,
+            is_aged: self.is_aged(known.part),
+            is_new: self.is_new(&known.part.slice),
+            is_there: self.part_of(&known.part.slice).is_some_and(|part| part.records == known.records),
         };
         cover.into_iter().map(covering).collect()
     }
 }
 
-fn sum(parts: &[&AskedPart]) -> u64 {
-    parts.iter().map(|part| part.records).sum()
+/// A part with the number of records that its slice has, as far as is known.
+#[derive(Clone, Copy)]
+struct Known<'a> {
+    part: &'a AskedPart,
+    records: u64,
 }
 
-fn overlaps(part: &AskedPart, others: &[&AskedPart]) -> bool {
-    others.iter().any(|other| other.slice.overlaps(&part.slice))
+fn sum(parts: &[Known<'_>]) -> u64 {
+    parts.iter().map(|known| known.records).sum()
+}
+
+impl Known<'_> {
+    fn overlaps(&self, other: &Self) -> bool {
+        self.part.slice.overlaps(&other.part.slice)
+    }
 }
 
 /// Parts that do not overlap, taken in their order.
-fn newest<'a>(parts: &[&'a AskedPart]) -> Vec<&'a AskedPart> {
-    let mut taken: Vec<&AskedPart> = Vec::new();
+fn newest<'a>(parts: &[Known<'a>]) -> Vec<Known<'a>> {
+    let mut taken: Vec<Known<'a>> = Vec::new();
     for part in parts {
-        if !overlaps(part, &taken) {
-            taken.push(part);
+        if !taken.iter().any(|other| other.overlaps(part)) {
+            taken.push(*part);
         }
     }
     taken
 }
 
 /// The parts that do not overlap and have the most records.
-fn most<'a>(parts: &[&'a AskedPart]) -> Vec<&'a AskedPart> {
+fn most<'a>(parts: &[Known<'a>]) -> Vec<Known<'a>> {
     let mut left = parts.to_vec();
     let mut taken = Vec::new();
     while let Some(first) = left.pop() {
@@ -64,7 +85,7 @@ fn most<'a>(parts: &[&'a AskedPart]) -> Vec<&'a AskedPart> {
         let mut tangle = vec![first];
         let mut at = 0;
         while let Some(part) = tangle.get(at).copied() {
-            tangle.extend(left.extract_if(.., |other| other.slice.overlaps(&part.slice)));
+            tangle.extend(left.extract_if(.., |other| other.overlaps(&part)));
             at += 1;
         }
         match tangle.len() <= TANGLE {
@@ -76,11 +97,11 @@ fn most<'a>(parts: &[&'a AskedPart]) -> Vec<&'a AskedPart> {
 }
 
 /// The same for a few parts: tries with and without the first.
-fn best<'a>(parts: &[&'a AskedPart]) -> Vec<&'a AskedPart> {
+fn best<'a>(parts: &[Known<'a>]) -> Vec<Known<'a>> {
     let Some((first, rest)) = parts.split_first() else { return Vec::new() };
-    let apart: Vec<_> = rest.iter().copied().filter(|part| !part.slice.overlaps(&first.slice)).collect();
+    let apart: Vec<_> = rest.iter().copied().filter(|part| !part.overlaps(first)).collect();
     let mut with = best(&apart);
-    with.push(first);
+    with.push(*first);
     if apart.len() == rest.len() {
         return with;
     }

@@ -17,6 +17,7 @@ pub(super) struct Knowledge {
     pub want: Slice,
     /// When the plan began.
     began: Timestamp,
+    max_age_days: u32,
     pub years: Vec<String>,
     pub limit: u64,
     /// False in a dry run, which only plans what would be fetched.
@@ -51,20 +52,15 @@ impl Knowledge {
         (known, later): (Vec<AskedPart>, Vec<AskedPart>),
         fetches: bool,
     ) -> Self {
-        let mut fresh = HashMap::new();
-        for (at, part) in known.iter().enumerate() {
-            if is_fresh(part, began, terms.max_age_days) {
-                fresh.entry(part.slice.clone()).or_insert(at);
-            }
-        }
         Self {
             want,
             began,
+            max_age_days: terms.max_age_days,
             years: terms.years,
             limit: terms.limit,
             fetches,
+            fresh: fresh(&known, began, terms.max_age_days),
             known,
-            fresh,
             later: later.into_iter().map(|part| (part.slice.clone(), part)).collect(),
             counts: HashMap::new(),
             fetched: HashMap::new(),
@@ -85,6 +81,17 @@ impl Knowledge {
 
     pub(super) fn list_of(&self, column: &str) -> Option<&Vec<String>> {
         self.lists.get(column)
+    }
+
+    /// Was the answer to a request fetched by this run, or at least since the plan began?
+    pub(super) fn is_new(&self, slice: &Slice) -> bool {
+        self.fetched.contains_key(slice) || self.later.contains_key(slice)
+    }
+
+    /// The number of records of a part's slice, as far as is known by now.
+    pub(super) fn records_of(&self, part: &AskedPart) -> u64 {
+        let known = || self.part_of(&part.slice).unwrap_or(part).records;
+        self.count_of(&part.slice).unwrap_or_else(known)
     }
 
     /// The answer to a request: fetched by this run, or young enough.
@@ -159,10 +166,39 @@ impl Knowledge {
         is_meant
     }
 
-    pub(super) fn limited(&mut self, records: u64) -> bool {
-        self.limit = self.limit.min(records).max(1);
+    /// The service does not give a slice of so many records at once. Either its limit is lower than was thought, or the slice has
+    /// more records by now.
+    pub(super) fn too_many(&mut self, slice: Slice, limit: Option<u64>, meant: u64) -> bool {
+        let doubts = self.doubted.entry(slice.clone()).or_default();
+        *doubts += 1;
+        let limit = match limit {
+            // What was counted twice is right.
+            None if *doubts > 1 => Some(meant / 2),
+            limit => limit,
+        };
+        self.counts.remove(&slice);
+        self.limit = limit.unwrap_or(self.limit).min(self.limit).max(1);
         false
     }
+
+    /// An answer of the archive is not taken any more.
+    pub(super) fn outdated(&mut self, name: &str) -> bool {
+        self.known.retain(|part| part.name != name);
+        self.later.retain(|_, part| part.name != name);
+        self.fresh = fresh(&self.known, self.began, self.max_age_days);
+        false
+    }
+}
+
+/// For each request, the place of its newest part that is young enough.
+fn fresh(known: &[AskedPart], began: Timestamp, max_age_days: u32) -> HashMap<Slice, usize> {
+    let mut fresh = HashMap::new();
+    for (at, part) in known.iter().enumerate() {
+        if is_fresh(part, began, max_age_days) {
+            fresh.entry(part.slice.clone()).or_insert(at);
+        }
+    }
+    fresh
 }
 
 /// Is a part as good as a new one? A census is not revised; what holds surveys of the same year as well may be.

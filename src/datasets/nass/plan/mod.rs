@@ -77,9 +77,11 @@ struct CountPlan {
 
 /// Begins a plan, or continues that of a run that did not finish.
 pub(super) fn plan(input: PlanInput<'_>, terms: Terms) -> Box<dyn AskPlan> {
+    // Where no answer is young enough, what another run was told is not either.
     let is_recent = |begun: &Begun| {
         let age = input.now.duration_since(begun.at);
-        begun.want == *input.want && age < SignedDuration::from_hours(BEGUN_HOURS) && !age.is_negative()
+        let is_recent = age < SignedDuration::from_hours(BEGUN_HOURS) && !age.is_negative();
+        begun.want == *input.want && is_recent && terms.max_age_days > 0
     };
     let saved = input.saved.and_then(|saved| {
         let begun = serde_json::from_value::<Begun>(saved.begun.clone()).ok().filter(is_recent)?;
@@ -172,7 +174,14 @@ impl AskPlan for CountPlan {
                 };
                 knowledge.fetched(part, meant)
             }
-            PlanWord::Limited(records) => knowledge.limited(records),
+            PlanWord::TooMany(slice, limit) => {
+                let meant = match &asked {
+                    Some(PlanStep::Fetch { records, .. }) => *records,
+                    _ => knowledge.limit,
+                };
+                knowledge.too_many(slice, limit, meant)
+            }
+            PlanWord::Outdated(name) => knowledge.outdated(&name),
         };
         drop(state);
         // A walk that has ended cannot be continued.

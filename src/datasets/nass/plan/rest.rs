@@ -126,7 +126,7 @@ impl PlanWalk {
     }
 
     /// The result of a second count.
-    async fn recount(&self, slice: &Slice) -> u64 {
+    pub(super) async fn recount(&self, slice: &Slice) -> u64 {
         self.learn(PlanStep::Count(slice.clone()), |known| known.counted_again(slice)).await
     }
 }

@@ -2,6 +2,7 @@
 
 mod again;
 mod archived;
+mod revised;
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -31,6 +32,10 @@ struct Records {
     first_off: Cell<i64>,
     /// The value that its lists leave out.
     unlisted: &'static str,
+    /// The most records of one answer.
+    limit: u64,
+    /// Its refusals name the limit.
+    names_limit: bool,
 }
 
 impl Records {
@@ -47,6 +52,8 @@ impl Records {
             counted: RefCell::default(),
             first_off: Cell::new(0),
             unlisted: "",
+            limit: u64::MAX,
+            names_limit: true,
         }
     }
 
@@ -84,7 +91,12 @@ impl Records {
             }
             PlanStep::Fetch { slice, .. } => {
                 more(&self.fetches);
-                PlanWord::Fetched(part(slice, self.count(slice), now(), number))
+                match self.count(slice) {
+                    records if records > self.limit => {
+                        PlanWord::TooMany(slice.clone(), self.names_limit.then_some(self.limit))
+                    }
+                    records => PlanWord::Fetched(part(slice, records, now(), number)),
+                }
             }
             PlanStep::Done(_) | PlanStep::Refuse { .. } | PlanStep::Misasked(_) => return None,
         })

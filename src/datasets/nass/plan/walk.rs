@@ -67,7 +67,24 @@ impl PlanWalk {
             [year] => of_year(year),
             _ => YEARS,
         };
-        self.node(&want, records, dimensions).await.map(drop)
+        let found = self.node(&want, records, dimensions).await?;
+        self.admit(&want, records, found).await
+    }
+
+    /// Sees that so many records are planned as there are.
+    async fn admit(&self, slice: &Slice, records: u64, found: u64) -> Result<(), PlanStep> {
+        if found >= records {
+            return Ok(());
+        }
+        // The number may have changed in the meantime.
+        let records = self.recount(slice).await;
+        match found < records {
+            false => Ok(()),
+            true => Err(PlanStep::Refuse {
+                why: format!("{slice}: the service counts {records} records, and {found} of them in parts"),
+                next: LATER,
+            }),
+        }
     }
 
     pub(super) fn know<T>(&self, ask: impl FnOnce(&Knowledge) -> T) -> T {
@@ -94,6 +111,21 @@ impl PlanWalk {
         self.learn(PlanStep::Count(slice.clone()), |known| known.count_of(slice)).await
     }
 
+    /// The number of records of a slice, which was so many when it was last known. It is asked for again if an answer says
+    /// otherwise.
+    pub(super) async fn recent(&self, slice: &Slice, records: u64) -> u64 {
+        let known = self.know(|known| {
+            let records = known.count_of(slice).unwrap_or(records);
+            let is_doubtful =
+                known.doubts(slice) > 0 && known.part_of(slice).is_none_or(|part| part.records != records);
+            (!is_doubtful).then_some(records)
+        });
+        match known {
+            Some(records) => records,
+            None => self.count(slice).await,
+        }
+    }
+
     /// The values of a column.
     pub(super) async fn listed(&self, column: &str) -> Vec<String> {
         self.learn(PlanStep::List(column.to_owned()), |known| known.list_of(column).cloned()).await
@@ -110,6 +142,7 @@ impl PlanWalk {
             if records == 0 {
                 return Ok(0);
             }
+            let records = self.recent(slice, records).await;
             if let Some(cover) = self.cover(slice, records).await {
                 let parts = words::counted(cover.len() as u64, "part");
                 self.say(slice, records, &format!("{parts} of the archive"));
@@ -188,20 +221,16 @@ impl PlanWalk {
         let left = self.resolve(slice, dimension, all, &mut atoms, &mut over).await?;
         let limit = self.know(|known| known.limit);
         let mut sum = 0;
-        let mut is_doubtful = false;
         if let Some(first) = &first {
             sum += self.node(&first.slice, first.records, rest).await?;
-            is_doubtful |= sum != first.records;
         }
         for atom in pack(atoms, limit) {
             let part = narrow(slice, dimension, &atom.values);
-            let found = match self.know(|known| known.count_of(&part)) {
+            sum += match self.recent(&part, atom.records).await {
                 // The number has grown in the meantime.
-                Some(records) if records > limit => self.node(&part, records, dimensions).await?,
-                _ => self.part(&part, atom.records).await?,
+                records if records > limit => self.node(&part, records, dimensions).await?,
+                records => self.part(&part, records).await?,
             };
-            is_doubtful |= found != atom.records;
-            sum += found;
         }
         if dimension == Dimension::State && over.len() > 1 && rest.first() == Some(&Dimension::Level) {
             // Handled together, so that small values from each of them can fill a request.
@@ -229,7 +258,9 @@ impl PlanWalk {
                 sum += self.node(&narrow(slice, dimension, &atom.values), atom.records, rest).await?;
             }
         }
-        if left > 0 || is_doubtful {
+        if sum != records {
+            // What was planned is not what was counted.
+            let is_doubtful = sum + left != records;
             let has_first = first.is_some();
             let last = first.map(|first| first.last);
             // The value that the first request excludes comes before its last value.
@@ -305,24 +336,21 @@ impl PlanWalk {
 
     /// Plans a request, or takes its answer from the archive; returns its number of records.
     async fn part(&mut self, slice: &Slice, records: u64) -> Result<u64, PlanStep> {
-        // The slice may have been counted again, because the answer did not have the expected number.
-        let records = self.know(|known| known.count_of(slice)).unwrap_or(records);
+        let records = self.recent(slice, records).await;
         let (found, doubts, fetches) =
             self.know(|known| (known.part_of(slice).cloned(), known.doubts(slice), known.fetches));
-        let records = match found {
-            Some(part) if part.records != records && doubts > 0 => self.count(slice).await,
-            _ => records,
-        };
-        let found = self.know(|known| known.part_of(slice).cloned());
         if let Some(part) = found.as_ref().filter(|part| part.records == records) {
             self.take(slice, records, Some(part.clone()));
             return Ok(records);
         }
         if doubts > DOUBTS {
-            let came = found.map_or(0, |part| part.records);
+            let what = match found {
+                Some(part) => format!("its answer has {}", part.records),
+                None => "does not give them at once".to_owned(),
+            };
             return Err(PlanStep::Refuse {
                 why: format!(
-                    "{slice}: the service counts {records} records, but its answer has {came}, however often it was asked"
+                    "{slice}: the service counts {records} records, but {what}, however often it was asked"
                 ),
                 next: LATER,
             });

@@ -7,6 +7,7 @@ mod map;
 mod overlaps;
 mod published;
 mod rate;
+mod recoded;
 mod runs;
 mod server;
 mod shared;

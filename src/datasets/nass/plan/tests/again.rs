@@ -96,7 +96,7 @@ fn a_smaller_limit_that_the_service_names_makes_the_plan_anew() {
     let records = Records::new(uneven(2008..=2008, 300.0));
     let options = options(2008, 2008, 50_000);
     let mut plan = begin(&options, Vec::new(), None, true);
-    plan.tell(PlanWord::Limited(2_000));
+    plan.tell(PlanWord::TooMany(Slice::default(), Some(2_000)));
     let parts = records.run(&mut *plan).unwrap();
     holds_all(&records, &options::want(&options).unwrap(), &parts, 2_000);
 }

@@ -1,0 +1,105 @@
+//! Holds answers of the archive against the plan: one that is taken for a narrower slice must have as many of its records as the
+//! service counts now. Where records were revised while their number stayed, only the answer itself can show that.
+
+use std::collections::HashSet;
+
+use crate::dataset::asked::{AskedPart, PlannedPart};
+use crate::dataset::slice::Slice;
+use crate::dataset::{FailedRecord, ParseError, ParseInput, RowBatch, Sink, SinkClosed};
+use crate::error::Cause;
+use crate::run::context::RunContext;
+use crate::system::background::blocking;
+use crate::words;
+
+/// The parts that were held against the plan.
+pub(super) struct HeldParts<'a> {
+    context: &'a RunContext,
+    right: HashSet<(String, Slice)>,
+}
+
+/// Takes nothing of what is parsed.
+struct Nowhere;
+
+impl Sink for Nowhere {
+    fn rows(&mut self, _batch: RowBatch) -> Result<(), SinkClosed> {
+        Ok(())
+    }
+
+    fn failed(&mut self, _record: FailedRecord) -> Result<(), SinkClosed> {
+        Ok(())
+    }
+}
+
+impl<'a> HeldParts<'a> {
+    pub(super) fn new(context: &'a RunContext) -> Self {
+        Self { context, right: HashSet::new() }
+    }
+
+    /// The name of a part that does not have what is planned to be taken from it.
+    pub(super) async fn outdated(&mut self, parts: &[PlannedPart]) -> Result<Option<String>, Cause> {
+        for PlannedPart { slice, records, part } in parts {
+            let Some(part) = part.as_ref().filter(|part| part.slice != *slice) else { continue };
+            let held = (part.name.clone(), slice.clone());
+            if self.right.contains(&held) {
+                continue;
+            }
+            let what = match self.records(part, slice).await? {
+                Some(found) if found == *records => {
+                    self.right.insert(held);
+                    continue;
+                }
+                Some(found) => format!("has {}", words::counted(found, self.context.dataset().record)),
+                None => "cannot be read".to_owned(),
+            };
+            tracing::info!(
+                run_id = %self.context.run_id,
+                file = part.name,
+                "         {slice}: {} counted, and {} {what} of it: requested again",
+                words::count(*records),
+                part.name,
+            );
+            return Ok(Some(part.name.clone()));
+        }
+        Ok(None)
+    }
+
+    /// How many records of a slice an answer has; `None`: it is not what was archived, or cannot be read.
+    async fn records(&self, part: &AskedPart, slice: &Slice) -> Result<Option<u64>, Cause> {
+        let context = self.context;
+        let path = context.workspace.path().join("held");
+        let key = context.objects().raw(&part.name);
+        let downloaded = match context.store.download(&key, &path, &|_| ()).await {
+            Ok(downloaded) => downloaded,
+            Err(error) if error.is_about_object() => return Ok(None),
+            Err(error) => return Err(error.into()),
+        };
+        if downloaded.sha256 != part.sha256 {
+            return Ok(None);
+        }
+        let (name, slice) = (part.name.clone(), slice.clone());
+        let (dataset, processing) = (context.dataset(), context.processing.clone());
+        blocking(move || {
+            let input = ParseInput {
+                path: &path,
+                name: &name,
+                tables: dataset.tables,
+                file_no: 1,
+                options: &processing.options,
+                secret: None,
+                batch_records: processing.batch_records,
+                limits: processing.limits,
+                only_ordinals: &[],
+                slice: Some(&slice),
+                holds_more: true,
+            };
+            let parsed = (dataset.parse)(&input, &mut Nowhere);
+            std::fs::remove_file(&path).map_err(Cause::io("remove a part that was looked at"))?;
+            match parsed {
+                Ok(parsed) => Ok(parsed.complete.then_some(parsed.records_seen)),
+                Err(ParseError::Unreadable { .. }) => Ok(None),
+                Err(error) => Err(error.into()),
+            }
+        })
+        .await?
+    }
+}
