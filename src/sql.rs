@@ -459,6 +459,7 @@ pub const TRANSFORM_LOOK_AT_PLAN: &str = part(file::TRANSFORM_VERSIONS, "look_at
 pub const TRANSFORM_SET_STATE: &str = part(file::TRANSFORM_VERSIONS, "set_state");
 pub const TRANSFORM_MAKERS: &str = part(file::TRANSFORM_VERSIONS, "makers");
 pub const TRANSFORM_GIVE_UP: &str = part(file::TRANSFORM_VERSIONS, "give_up");
+pub const TRANSFORM_FORGET_OLD: &str = part(file::TRANSFORM_VERSIONS, "forget_old");
 pub const TRANSFORM_STATUS: &str = include_str!("../sql/transform/status.pg.sql");
 pub const TRANSFORM_RETRY: &str = part(file::TRANSFORM_VERSIONS, "retry");
 pub const TRANSFORM_WHOLE_AGAIN: &str = part(file::TRANSFORM_VERSIONS, "whole_again");

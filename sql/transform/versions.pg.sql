@@ -189,6 +189,12 @@ set state = 'dropped'
 where version_id = $1 and state in ('open', 'paused')
 returning version_id;
 
+-- part: forget_old  (statement, when the table is dropped)
+-- Purpose: note that the table that was in place before a version is gone.
+-- Inputs:  $1 job, $2 schema, $3 table; :"ledger".
+-- Outputs: the versions of the job name it no longer.
+update :"ledger".transform_versions set old_table = null where job = $1 and target_schema = $2 and old_table = $3;
+
 -- part: retry  (statement)
 -- Purpose: let poison groups be tried again.
 -- Inputs:  $1 version_id; :"ledger".

@@ -32,6 +32,8 @@ pub struct UndoneRuns {
     pub typed: String,
     /// The word for a record, as people read it.
     pub record: &'static str,
+    /// The archive has every file that a run has taken.
+    pub is_archived: bool,
     pub undone: Undone,
     pub changes: Vec<TableChange>,
     pub guards: Vec<Guard>,
@@ -75,6 +77,7 @@ pub async fn undo(config: UndoConfig, report: &Report) -> Result<UndoneRuns, Fai
         dataset: dataset.name,
         typed,
         record: dataset.record,
+        is_archived: dataset.asked.is_none() && dataset.walked.is_none(),
         undone,
         changes,
         guards,
@@ -292,11 +295,14 @@ pub fn render(done: &UndoneRuns) -> String {
         let _ = writeln!(text, "The public files are written again.");
     }
     if undone.files > 0 {
-        let _ = writeln!(
-            text,
-            "No run takes these files again; merganser reprocess {} NAME --force does.",
-            done.typed
-        );
+        let _ = match done.is_archived {
+            true => writeln!(
+                text,
+                "No run takes these files again; merganser reprocess {} NAME --force does.",
+                done.typed
+            ),
+            false => writeln!(text, "No run takes these files again."),
+        };
     }
     let _ = writeln!(text, "merganser undo {} brings all of it back.", done.run_id);
     text

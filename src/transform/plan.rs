@@ -89,8 +89,18 @@ pub async fn ensure(
             }
             given_up = versions::newest(session, &job.name).await?.filter(Version::is_open);
             plan(session, job, options).await?;
-            let planned = versions::newest(session, &job.name).await?;
-            Ok((planned.expect("it was just written"), true))
+            let newest = async || versions::newest(session, &job.name).await;
+            let mut planned = newest().await?.expect("it was just written");
+            // Whoever has paused the job has paused its next version, too.
+            if given_up.as_ref().is_some_and(|version| version.state == "paused") {
+                super::status::set_state(session, job, &planned, "paused").await?;
+                planned.state = "paused".to_owned();
+                tracing::warn!(
+                    "the job was paused, so its new version is paused too: merganser transform resume {}",
+                    job.folder.display()
+                );
+            }
+            Ok((planned, true))
         })
         .await;
     if let (Ok((new, _)), Some(version)) = (&planned, given_up)
@@ -182,13 +192,12 @@ async fn plan(session: &JobSession, job: &Job, options: &PlanOptions<'_>) -> Res
     if !null.is_empty() {
         report.warnings.push(format!("the cleaning does not give {}, which will be NULL", null.join(", ")));
     }
-    if !options.in_place
-        && let Some(other) = versions::other_job(session, job).await?
-    {
-        report.warnings.push(format!(
-            "{} is the target of the job {other}, too: a version of one job replaces that of the other",
-            job.target.table
-        ));
+    if let Some(other) = versions::other_job(session, job).await? {
+        let what = match options.in_place {
+            true => "partitions that both clean are replaced by whichever comes last",
+            false => "a version of one job replaces that of the other",
+        };
+        report.warnings.push(format!("{} is the target of the job {other}, too: {what}", job.target.table));
     }
     report.warnings.extend(why_none.map(|why| format!("the rows cannot be put into buckets: {why}")));
     describe(&mut report, &raw, &partitions, &packed);

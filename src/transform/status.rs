@@ -51,12 +51,21 @@ pub async fn retry(session: &JobSession, version: &Version) -> Result<u64, Cause
     Ok(session.execute("try again", sql::TRANSFORM_RETRY, &[&version.version_id]).await?)
 }
 
+/// What [`remove`] has done.
+#[derive(Debug, Default)]
+pub struct Removed {
+    /// The names of the dropped tables.
+    pub tables: Vec<String>,
+    /// The version that was given up, with its progress.
+    pub given_up: Option<(Version, Value)>,
+}
+
 /// Gives up the version that is being made, if there is one; otherwise removes the tables that earlier versions have left
-/// behind. Returns the names of the dropped tables.
+/// behind.
 ///
 /// # Errors
 /// [`Cause::Refused`] if living workers make the version.
-pub async fn remove(session: &JobSession, job: &Job) -> Result<Vec<String>, Cause> {
+pub async fn remove(session: &JobSession, job: &Job) -> Result<Removed, Cause> {
     let lock = versions::lock_name(session, &job.name);
     session
         .transaction("remove what is not needed", async {
@@ -64,11 +73,13 @@ pub async fn remove(session: &JobSession, job: &Job) -> Result<Vec<String>, Caus
             session.execute("wait for a worker", sql::TRANSFORM_LOCK_JOB, &[&lock]).await?;
             let open = versions::newest(session, &job.name).await?.filter(Version::is_open);
             let is_open = open.is_some();
+            let mut removed = Removed::default();
             if let Some(version) = open {
                 refuse_while_made(session, job, &version).await?;
+                let found = status(session, &version).await?;
                 session.all("give the version up", sql::TRANSFORM_GIVE_UP, &[&version.version_id]).await?;
+                removed.given_up = Some((version, found));
             }
-            let mut removed = Vec::new();
             for row in session.all("look for tables", sql::TRANSFORM_LEFT_TABLES, &[&job.name]).await? {
                 let table = TableName {
                     schema: row.try_get(0).map_err(decode)?,
@@ -80,7 +91,10 @@ pub async fn remove(session: &JobSession, job: &Job) -> Result<Vec<String>, Caus
                     continue;
                 }
                 versions::drop_now(session, &table).await?;
-                removed.push(table.to_string());
+                let old: [&(dyn tokio_postgres::types::ToSql + Sync); 3] =
+                    [&job.name, &table.schema, &table.table];
+                session.execute("note that it is gone", sql::TRANSFORM_FORGET_OLD, &old).await?;
+                removed.tables.push(table.to_string());
             }
             Ok(removed)
         })

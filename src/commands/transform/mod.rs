@@ -20,7 +20,7 @@ use crate::transform::complete::source_changed;
 use crate::transform::job::{CleanWith, Job};
 use crate::transform::plan::{self, PlanOptions};
 use crate::transform::session::JobSession;
-use crate::transform::status::{newest, remove, retry, set_state};
+use crate::transform::status::{Removed, newest, remove, retry, set_state};
 use crate::transform::versions::{Again, Version, anew_command, short};
 use crate::words::counted;
 
@@ -183,15 +183,19 @@ async fn drop_tables(args: &JobArgs) -> Result<Exit, Failure> {
     let job = read(&config)?;
     with_server(&config, async |server| {
         let session = JobSession::open_ledger(&server.url, &config.database).await?;
-        let mut removed = remove(&session, &job).await?;
+        let Removed { mut tables, given_up } = remove(&session, &job).await?;
         let objects = remove_left(&session, &job.name, &config.buckets.s3, true).await?;
         if objects > 0 {
-            removed.push(format!("{} of buckets", counted(objects, "object")));
+            tables.push(format!("{} of buckets", counted(objects, "object")));
         }
-        say(&match removed.is_empty() {
-            true => format!("{}: there was nothing to remove.\n", job.name),
-            false => format!("Removed: {}.\n", removed.join(", ")),
-        });
+        if let Some((version, status)) = &given_up {
+            say(&show::given_up(&job, version, status));
+        }
+        if !tables.is_empty() {
+            say(&format!("Removed: {}.\n", tables.join(", ")));
+        } else if given_up.is_none() {
+            say(&format!("{}: there was nothing to remove.\n", job.name));
+        }
         Ok(Exit::Done)
     })
     .await

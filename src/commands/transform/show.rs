@@ -148,6 +148,23 @@ pub fn stopped(job: &Job, given_back: bool, in_place: bool) -> String {
     )
 }
 
+/// A version that was given up, with its progress until then.
+pub fn given_up(job: &Job, version: &Version, status: &Value) -> String {
+    let mut text = format!("{}: version {} is given up.\n", job.name, short(&version.hash));
+    let done = status["partitions"]["done"].as_u64().unwrap_or(0);
+    if version.is_in_place && done > 0 {
+        let _ = writeln!(
+            text,
+            "Of the partitions of {}, {} are as it has cleaned them, and the others as they were; merganser transform work {} \
+             --in-place replaces all of them.",
+            status["target"].as_str().unwrap_or_default(),
+            count(done),
+            job.folder.display()
+        );
+    }
+    text
+}
+
 /// How far a version is, several lines.
 pub fn status(job: &Job, version: &Version, status: &Value) -> String {
     let whole = |value: &Value| value.as_f64().unwrap_or(0.0).max(0.0) as u64;

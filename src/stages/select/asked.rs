@@ -89,7 +89,10 @@ async fn admit_undone(context: &RunContext, files: &mut Vec<SelectedFile>) -> Re
         true => Ok(()),
         false => Err(Cause::Refused {
             message: format!("the data of {} was undone, and no newer file is there", shorten(&names)),
-            hint: Some("run again when there is one; --via api asks the service instead".into()),
+            hint: Some(format!(
+                "run again when there is one, or with --via api, which asks the service; {}",
+                super::done::BRINGS_BACK
+            )),
         }),
     }
 }

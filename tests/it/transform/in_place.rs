@@ -111,6 +111,9 @@ async fn a_condition_in_place_leaves_alone_what_it_does_not_cover() {
     world.edit("job.toml", "key = \"zip_code\"\n", "key = \"zip_code\"\nwhere = \"zip_code < '00100'\"\n");
     world.expect(0, &["work", "--in-place"]);
     assert_eq!(world.one(others).await, before);
+    world.edit("job.toml", "name = \"companies\"", "name = \"others\"");
+    let said = world.expect(0, &["plan", "--in-place"]);
+    assert!(said.contains("is the target of the job companies, too: partitions that both clean"), "{said}");
     assert_eq!(world.one("select min(version) from companies_clean where zip_code < '00100'").await, "2");
 }
 
@@ -258,7 +261,11 @@ async fn a_version_into_which_another_has_written_is_not_in_place_any_more() {
     let fails = "case zip_code when '00001' then error('no')::integer else 2 end as version";
     world.edit("clean.duckdb.sql", "2 as version", fails);
     world.expect(3, &["run", "--in-place"]);
-    world.expect(0, &["drop"]);
+    let done =
+        format!("companies_clean, {} are as it has cleaned them", world.status()["partitions"]["done"]);
+    let said = world.expect(0, &["drop"]);
+    assert!(said.contains("is given up") && said.contains(&done), "{said}");
+    assert!(world.expect(0, &["drop"]).contains("nothing to remove"));
     world.edit("clean.duckdb.sql", fails, "1 as version");
     world.expect(0, &["run"]);
     assert_eq!(world.one("select string_agg(distinct version::text, ' ') from companies_clean").await, "1");

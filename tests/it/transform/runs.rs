@@ -135,6 +135,17 @@ async fn a_job_is_paused_and_goes_on() {
     world.expect(0, &["resume"]);
     world.expect(0, &["work"]);
     world.assert_whole().await;
+    // A new version of a paused job is paused, too.
+    world.edit("clean.duckdb.sql", "1 as version", "2 as version");
+    world.expect(0, &["plan"]);
+    world.expect(0, &["pause"]);
+    world.edit("clean.duckdb.sql", "2 as version", "3 as version");
+    let said = world.expect(75, &["work"]);
+    assert!(said.contains("its new version is paused too: merganser transform resume"), "{said}");
+    world.expect(75, &["work"]);
+    world.expect(0, &["resume"]);
+    world.expect(0, &["work"]);
+    assert_eq!(world.one("select min(version) || ' ' || max(version) from companies_clean").await, "3 3");
 }
 
 #[tokio::test]

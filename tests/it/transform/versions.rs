@@ -51,8 +51,10 @@ async fn another_cleaning_takes_the_place_with_views_grants_and_comments() {
     // The old table stays until somebody drops it.
     let old = "select count(*) from pg_tables where tablename like 'companies_clean\\_\\_%'";
     assert_eq!(world.one(old).await, "1");
+    assert!(world.status()["old_table"].is_string());
     assert!(world.expect(0, &["drop"]).contains("Removed: public.companies_clean__"));
     assert_eq!(world.one(old).await, "0");
+    assert!(world.status()["old_table"].is_null());
     world.run(&format!("drop owned by {role}; drop role {role}")).await;
 }
 
