@@ -44,8 +44,8 @@ lock table :"schema".:"table" in row exclusive mode;
 
 -- part: remove  (script)
 -- Purpose: delete the rows of partitions that were written before.
--- Inputs:  :"schema", :"table", :"key", :key_type, :'keys' (the text of an array), :'with_null' (true or false).
--- Outputs: one row: the rows that were there; the rows that were deleted.
+-- Inputs:  :"schema", :"table", :'schema', :'table', :"key", :key_type, :'keys' (the text of an array), :'with_null' (true or false).
+-- Outputs: one row: the rows that were there; the rows that were deleted; whether a trigger may have put some there again.
 with there as (
     select count(*) as rows
     from :"schema".:"table"
@@ -56,7 +56,16 @@ gone as (
     where :"key" = any (cast(:'keys' as :key_type[])) or (:'with_null'::boolean and :"key" is null)
     returning 1
 )
-select there.rows as rows_there, (select count(*) from gone) as rows_gone from there;
+select
+    there.rows as rows_there,
+    (select count(*) from gone) as rows_gone,
+    exists (
+        select
+        from pg_trigger
+        -- 8 stands for a delete.
+        where tgrelid = format('%I.%I', :'schema', :'table')::regclass and not tgisinternal and tgtype & 8 > 0
+    ) as may_return
+from there;
 
 -- part: write  (script)
 -- Purpose: write the clean rows of a group.

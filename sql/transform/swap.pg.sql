@@ -202,16 +202,17 @@ where :"key" is not null and :"key"::text not in (
 -- part: whole  (script)
 -- Purpose: count the rows of a version by key before it is put in place, and compare them with what was written.
 -- Inputs:  :"schema", :"table", :'schema', :'table', :"key", :'version_id'; :"ledger".
--- Outputs: one row: there; written, the rows that the ledger has counted; has_triggers, which may have written more; for the first
---          key that has fewer rows than were written with it: its name, its rows there, those that were written (null: none has).
+-- Outputs: one row: there; written, the rows that the ledger has counted; has_triggers on inserts, which may have written more; for the first
+--          key that has fewer rows than were written with it: its name, its rows there, those that were written (null: none has);
+--          the same for the first key of the version's partitions that has more.
 with counted as (
-    select key, sum(there)::bigint as there, sum(written)::bigint as written
+    select key, sum(there)::bigint as there, sum(written)::bigint as written, bool_or(is_known) as is_known
     from (
-        select :"key"::text collate "C" as key, count(*) as there, 0 as written
+        select :"key"::text collate "C" as key, count(*) as there, 0 as written, false as is_known
         from :"schema".:"table"
         group by :"key"
         union all
-        select key collate "C", 0, coalesce(rows_out, 0)
+        select key collate "C", 0, coalesce(rows_out, 0), true
         from :"ledger".transform_partitions
         where version_id = :'version_id'
     ) as side
@@ -222,13 +223,20 @@ select
     total.written,
     exists (
         select from pg_trigger
-        where tgrelid = format('%I.%I', :'schema', :'table')::regclass and not tgisinternal
+        -- 4 stands for an insert.
+        where tgrelid = format('%I.%I', :'schema', :'table')::regclass and not tgisinternal and tgtype & 4 > 0
     ) as has_triggers,
     lacking.key as lacking_key,
     lacking.there as lacking_there,
-    lacking.written as lacking_written
+    lacking.written as lacking_written,
+    surplus.key as surplus_key,
+    surplus.there as surplus_there,
+    surplus.written as surplus_written
 from (select coalesce(sum(there), 0)::bigint as there, coalesce(sum(written), 0)::bigint as written from counted) as total
-    left join (select key, there, written from counted where there < written order by key limit 1) as lacking on true;
+    left join (select key, there, written from counted where there < written order by key limit 1) as lacking on true
+    left join (
+        select key, there, written from counted where is_known and there > written order by key limit 1
+    ) as surplus on true;
 
 -- part: look_at_rows  (script)
 -- Purpose: collect statistics of a table before it is read.

@@ -73,6 +73,54 @@ where job <> $1 and target_schema = $2 and target_table = $3 and state in ('open
 order by planned_at desc
 limit 1;
 
+-- part: shared  (statement)
+-- Purpose: find partitions that another job with the same target cleans, too.
+-- Inputs:  $1 job, $2 target schema, $3 target table, $4 keys of partitions, $5 whether there is one without a key; :"ledger".
+-- Outputs: at most one row: the other job, whether it is being made, how many partitions, one of their keys. What is being made
+--          comes first.
+select
+    version.job,
+    version.state in ('open', 'paused') as is_made,
+    count(*) as partitions,
+    min(part.key) as example
+from :"ledger".transform_versions as version
+    join :"ledger".transform_partitions as part using (version_id)
+where version.job <> $1
+    and version.target_schema = $2
+    and version.target_table = $3
+    and version.state in ('open', 'paused', 'swapped')
+    and part.part_no = 0
+    and (part.key = any ($4::text[]) or part.key is null and $5::boolean)
+group by version.job, is_made
+order by is_made desc, version.job
+limit 1;
+
+-- part: overwritten  (statement)
+-- Purpose: find another job that has since replaced partitions of a version in place.
+-- Inputs:  $1 version_id; :"ledger".
+-- Outputs: at most one row: the other job, how many partitions, one of their keys.
+select other.job, count(*) as partitions, min(mine.key) as example
+from :"ledger".transform_versions as own
+    join :"ledger".transform_versions as other
+        on other.job <> own.job
+        and other.target_schema = own.target_schema
+        and other.target_table = own.target_table
+        and other.is_in_place
+        and other.planned_at > own.planned_at
+    join :"ledger".transform_partitions as theirs on theirs.version_id = other.version_id
+    join :"ledger".transform_groups as written
+        on written.version_id = theirs.version_id and written.group_no = theirs.group_no and written.status = 'done'
+    join :"ledger".transform_partitions as mine
+        on mine.version_id = own.version_id
+        and mine.part_no = 0
+        -- "Is not distinct from" would compare each with each.
+        and (mine.key is null) = (theirs.key is null)
+        and coalesce(mine.key, '') = coalesce(theirs.key, '')
+where own.version_id = $1 and own.state = 'swapped' and theirs.part_no = 0
+group by other.job
+order by other.job
+limit 1;
+
 -- part: table  (statement)
 -- Purpose: find out whether the table of a version is still the one that was made for it, or that it has put in place.
 -- Inputs:  $1 version_id; :"ledger".

@@ -39,8 +39,8 @@ impl FinishError {
 }
 
 /// Puts a group off: it counts as done without rows, which is not what the source has, so that it is done again together with
-/// the partitions that have changed. What it wrote before goes, because another group may collide with it. `false`: it was put
-/// off too often, and nothing was changed.
+/// the partitions that have changed. What it wrote before goes, because another group may collide with it; in place it stays, because
+/// there it is read. `false`: it was put off too often, and nothing was changed.
 pub async fn put_off(
     session: &JobSession,
     worker: &WorkerId,
@@ -54,7 +54,7 @@ pub async fn put_off(
         if session.execute(what, sql::TRANSFORM_PUT_OFF, &values).await? == 0 {
             return Ok(false);
         }
-        if claim.is_written {
+        if claim.is_written && !table.is_in_place {
             finish::remove(session, table, raw, &claim.keys()).await?;
         }
         finish::done(session, worker, claim, Cost::default(), 0).await?;

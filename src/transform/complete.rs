@@ -1,6 +1,7 @@
 //! Completes a version after all partitions are done: checks the source once more, then puts the version in place.
 
 use std::collections::HashMap;
+use std::time::{Duration, Instant};
 
 use uuid::Uuid;
 
@@ -58,6 +59,8 @@ impl Differing {
     }
 }
 
+/// After such a wait for the swap, what has changed meanwhile is told.
+const WAITED: Duration = Duration::from_secs(5);
 /// The most rows that are counted for a remark.
 const COUNTED: u64 = 5_000_000;
 
@@ -101,6 +104,7 @@ pub async fn complete(
             if state != "open" || waiting + running + poison > 0 {
                 return Ok(Completed::NotYet);
             }
+            let looked = Instant::now();
             if let Some(differing) = differing(session, worker, job, raw, version).await? {
                 return changed(session, worker, job, &differing).await;
             }
@@ -122,6 +126,17 @@ pub async fn complete(
             other.run("look at the new table", &sql::render(sql::TRANSFORM_LOOK_AT_ROWS, &analyze)).await?;
             swap::wait_for_readers(other, &lock, config.swap_wait).await?;
             let swapped = swap::swap(other, job, version, table, config.swap_wait).await?;
+            if swapped.is_some()
+                && job.source.changed.is_some()
+                && looked.elapsed() > WAITED
+                && let Ok(Some(differing)) = differing(session, worker, job, raw, version).await
+            {
+                tracing::warn!(
+                    "{}, while the swap was waiting. Next: {}",
+                    differing.words(job),
+                    versions::anew_command(job, version.is_in_place)
+                );
+            }
             Ok(swapped.map_or(Completed::NotYet, |swapped| Completed::Swapped { old: swapped.old }))
         })
         .await
@@ -151,12 +166,12 @@ async fn refuse_incomplete(
     let text = session.text_with(sql::TRANSFORM_WHOLE, &variables);
     for row in session.query("count the rows of the new table", &text).await? {
         let (there, written): (i64, i64) = (row.try_get(0).map_err(decode)?, row.try_get(1).map_err(decode)?);
-        let may_have_more: bool = clean.is_in_place || row.try_get(2).map_err(decode)?;
+        let has_triggers: bool = row.try_get(2).map_err(decode)?;
         let so = match clean.is_in_place {
             true => "this version is not complete",
             false => "it is not put in place",
         };
-        if there < written || there > written && !may_have_more {
+        if there < written || there > written && !has_triggers && !clean.is_in_place {
             return Err(Cause::Refused {
                 message: format!(
                     "{table} has {there} rows, and {written} were written into it: somebody has written to it meanwhile, and {so}"
@@ -175,6 +190,22 @@ async fn refuse_incomplete(
                     shown_key(key.as_deref())
                 ),
                 hint: Some(format!("let the trigger fill another column; {}", versions::anew(job, version))),
+            });
+        }
+        let key: Option<String> = row.try_get(6).map_err(decode)?;
+        let surplus: (Option<i64>, Option<i64>) =
+            (row.try_get(7).map_err(decode)?, row.try_get(8).map_err(decode)?);
+        if let Some((there, written)) = surplus.0.zip(surplus.1)
+            && clean.is_in_place
+            && !has_triggers
+        {
+            return Err(Cause::Refused {
+                message: format!(
+                    "{table} has {there} rows with the key {}, and {written} were written with it: somebody has written to it \
+                     meanwhile, and {so}",
+                    shown_key(key.as_deref())
+                ),
+                hint: Some(versions::anew(job, version)),
             });
         }
         if clean.is_in_place {

@@ -217,6 +217,12 @@ pub async fn remove(
         if there != gone {
             return Err(FinishError::Kept { there, gone });
         }
+        if row.try_get(2).map_err(decode)? {
+            let returned = kept(session, &variables).await?.values().sum::<u64>() as i64;
+            if returned > 0 {
+                return Err(FinishError::Kept { there: gone, gone: gone - returned });
+            }
+        }
     }
     Ok(())
 }
@@ -258,6 +264,20 @@ fn of_keys<'v>(
     ]
 }
 
+/// The rows that the table has under each of some keys.
+async fn kept(
+    session: &JobSession,
+    of_keys: &[(&str, &str)],
+) -> Result<HashMap<Option<String>, u64>, PgError> {
+    let mut kept = HashMap::new();
+    for row in session.query("count the rows of a group", &sql::render(sql::TRANSFORM_KEPT, of_keys)).await? {
+        let (key, rows): (Option<String>, i64) =
+            (row.try_get(0).map_err(decode)?, row.try_get(1).map_err(decode)?);
+        kept.insert(key, rows.unsigned_abs());
+    }
+    Ok(kept)
+}
+
 /// # Errors
 /// [`FinishError::OtherKey`] if the table has fewer rows of a key than were written with it.
 async fn refuse_other_keys(
@@ -268,13 +288,7 @@ async fn refuse_other_keys(
     rows_out: &[u64],
 ) -> Result<(), FinishError> {
     let (list, with_null) = key_list(keys);
-    let text = sql::render(sql::TRANSFORM_KEPT, &of_keys(table, raw, &list, with_null));
-    let mut kept = HashMap::new();
-    for row in session.query("count what was written", &text).await? {
-        let (key, rows): (Option<String>, i64) =
-            (row.try_get(0).map_err(decode)?, row.try_get(1).map_err(decode)?);
-        kept.insert(key, rows.unsigned_abs());
-    }
+    let kept = kept(session, &of_keys(table, raw, &list, with_null)).await?;
     for (key, sent) in keys.iter().zip(rows_out.iter().copied()) {
         let there = kept.get(key).copied().unwrap_or(0);
         if there < sent {

@@ -18,6 +18,7 @@ pub mod groups;
 pub mod job;
 pub mod look;
 pub mod obstacles;
+pub mod other_jobs;
 pub mod packing;
 pub mod plan;
 pub mod python;

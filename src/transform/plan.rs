@@ -17,7 +17,7 @@ use super::packing::{self, PackedGroups};
 use super::rows::{self, CleanColumns, shown_key};
 use super::session::{JobSession, decode};
 use super::versions::{self, Again, NewVersion, PlannedBuckets, Version};
-use super::{sample, target};
+use super::{other_jobs, sample, target};
 use crate::clients::duckdb::DuckLimits;
 use crate::config::{BucketConfig, TransformConfig};
 use crate::error::Cause;
@@ -171,7 +171,7 @@ async fn plan(session: &JobSession, job: &Job, options: &PlanOptions<'_>) -> Res
     };
     match options.in_place {
         true if job.source.condition.is_some() => raw.refuse_partial(looking).await?,
-        true => versions::refuse_other_job(session, job).await?,
+        true => other_jobs::refuse(session, job).await?,
         false => {}
     }
     let table = TableName { schema: job.target.table.schema.clone(), table: version_table.clone() };
@@ -192,12 +192,13 @@ async fn plan(session: &JobSession, job: &Job, options: &PlanOptions<'_>) -> Res
     if !null.is_empty() {
         report.warnings.push(format!("the cleaning does not give {}, which will be NULL", null.join(", ")));
     }
-    if let Some(other) = versions::other_job(session, job).await? {
-        let what = match options.in_place {
-            true => "partitions that both clean are replaced by whichever comes last",
-            false => "a version of one job replaces that of the other",
-        };
-        report.warnings.push(format!("{} is the target of the job {other}, too: {what}", job.target.table));
+    if options.in_place {
+        report.warnings.extend(other_jobs::shared(session, job, &partitions).await?);
+    } else if let Some(other) = other_jobs::any(session, job).await? {
+        report.warnings.push(format!(
+            "{} is the target of the job {other}, too: a version of one job replaces that of the other",
+            job.target.table
+        ));
     }
     report.warnings.extend(why_none.map(|why| format!("the rows cannot be put into buckets: {why}")));
     describe(&mut report, &raw, &partitions, &packed);

@@ -37,13 +37,20 @@ pub async fn newest(session: &JobSession, job: &Job) -> Result<Version, Cause> {
 pub async fn set_state(session: &JobSession, job: &Job, version: &Version, to: &str) -> Result<(), Cause> {
     let from = if to == "paused" { "open" } else { "paused" };
     let values: [&(dyn tokio_postgres::types::ToSql + Sync); 3] = [&version.version_id, &from, &to];
-    match session.maybe("note it", sql::TRANSFORM_SET_STATE, &values).await? {
-        Some(_) => Ok(()),
-        None => Err(Cause::Refused {
-            message: format!("version {} is {}, not {from}", versions::short(&version.hash), version.state),
-            hint: Some(format!("merganser transform status {}", job.folder.display())),
-        }),
+    if session.maybe("note it", sql::TRANSFORM_SET_STATE, &values).await?.is_some() {
+        return Ok(());
     }
+    let hash = versions::short(&version.hash);
+    let newest = versions::newest(session, &job.name).await?;
+    Err(Cause::Refused {
+        message: match newest.filter(|newest| newest.version_id == version.version_id) {
+            Some(newest) => format!("version {hash} is {}, not {from}", newest.state),
+            None => {
+                format!("another version was planned in place of {hash}, or it was dropped, at this moment")
+            }
+        },
+        hint: Some(format!("merganser transform status {}", job.folder.display())),
+    })
 }
 
 /// Makes poison partitions wait again; returns the number of groups.

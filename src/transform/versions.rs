@@ -177,7 +177,10 @@ pub async fn current(session: &JobSession, job: &Job, again: Again) -> Result<Op
             job.folder.display(),
             short(&job.hash)
         ),
-        hint: Some("bring the folder up to date; to go back to this cleaning: --anew".into()),
+        hint: Some(format!(
+            "bring the folder up to date; {} goes back to this cleaning",
+            anew_command(job, newest.is_in_place)
+        )),
     })
 }
 
@@ -225,31 +228,6 @@ async fn goes_on(session: &JobSession, version: &Version) -> Result<bool, Cause>
     let row =
         session.maybe("look what is left to do", sql::TRANSFORM_GOES_ON, &[&version.version_id]).await?;
     Ok(row.map(|row| row.try_get(0)).transpose().map_err(decode)?.unwrap_or(false))
-}
-
-/// Another job that has the same target.
-pub async fn other_job(session: &JobSession, job: &Job) -> Result<Option<String>, PgError> {
-    let target = &job.target.table;
-    let values: [&(dyn tokio_postgres::types::ToSql + Sync); 3] = [&job.name, &target.schema, &target.table];
-    let row = session.maybe("look for another job", sql::TRANSFORM_OTHER_JOB, &values).await?;
-    row.map(|row| row.try_get(0)).transpose().map_err(decode)
-}
-
-/// # Errors
-/// [`Cause::Refused`] if another job has the same target: a job without a condition that replaces partitions in place removes
-/// the rows of all partitions that its source does not have, which are those of the other job.
-pub async fn refuse_other_job(session: &JobSession, job: &Job) -> Result<(), Cause> {
-    let target = &job.target.table;
-    let Some(other) = other_job(session, job).await? else { return Ok(()) };
-    Err(Cause::Refused {
-        message: format!(
-            "{target} is the target of the job {other}, too: in place, {} would remove the rows that {other} has put there",
-            job.name
-        ),
-        hint: Some(format!(
-            "give each job a target of its own, or a [source] where of its own by the key alone (a partition is replaced as a whole); if it is the same job, name it {other} again"
-        )),
-    })
 }
 
 /// The name of the lock for planning a job, creating its table and putting it in place.

@@ -18,6 +18,7 @@ use crate::transform::buckets::remove_left;
 use crate::transform::clean::pandas_major;
 use crate::transform::complete::source_changed;
 use crate::transform::job::{CleanWith, Job};
+use crate::transform::other_jobs;
 use crate::transform::plan::{self, PlanOptions};
 use crate::transform::session::JobSession;
 use crate::transform::status::{Removed, newest, remove, retry, set_state};
@@ -126,15 +127,23 @@ async fn plan(config: &TransformConfig, job: &Job, server: &Server) -> Result<Ex
     Ok(Exit::Done)
 }
 
-/// Warns if the source has changed since the version in place was made: nothing reads it again by itself.
+/// Warns if the source has changed since the version in place was made, because nothing reads it again by itself, or if another job has
+/// replaced partitions of it.
 async fn say_if_changed(session: &JobSession, job: &Job, version: &Version) {
     if version.is_open() {
         return;
     }
+    let command = anew_command(job, version.is_in_place);
+    match other_jobs::overwritten(session, version).await {
+        Ok(None) => {}
+        Ok(Some(words)) => say(&format!("  {words}; {command} replaces them again\n")),
+        Err(error) => {
+            tracing::warn!("it is not known whether another job has replaced partitions since: {error}");
+        }
+    }
     match source_changed(session, job, version).await {
         Ok(None) => {}
         Ok(Some(words)) => {
-            let command = anew_command(job, version.is_in_place);
             say(&format!("  {words}, and nothing reads it again by itself: {command} does\n"));
         }
         Err(error) => {

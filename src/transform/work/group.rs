@@ -117,7 +117,7 @@ impl Worker<'_> {
     /// Puts a group off that collides with another, if changed partitions are done again anyway: among them may be the one that
     /// it collides with.
     async fn is_put_off(&mut self, claim: &Claim, error: &FinishError) -> Result<bool, Cause> {
-        let is_done_again = self.job.source.changed.is_some() && !self.table.is_in_place && !claim.is_range;
+        let is_done_again = self.job.source.changed.is_some() && !claim.is_range;
         if !is_done_again || !error.is_collision() {
             return Ok(false);
         }

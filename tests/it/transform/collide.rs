@@ -14,9 +14,9 @@ async fn changed(hint: &str, rows: u32) -> World {
 }
 
 /// Runs a worker, and these statements when it has done some groups.
-async fn meanwhile(world: &World, groups: u32, statements: &str) -> Output {
+async fn meanwhile(world: &World, words: &[&str], groups: u32, statements: &str) -> Output {
     let hold = world.folder.path().join("hold");
-    let worker = world.start(&["work"], &format!("transform.finished@{groups}=hold {}", hold.display()));
+    let worker = world.start(words, &format!("transform.finished@{groups}=hold {}", hold.display()));
     until("a worker is held", async || hold.exists()).await;
     world.run(statements).await;
     std::fs::remove_file(&hold).unwrap();
@@ -26,8 +26,10 @@ async fn meanwhile(world: &World, groups: u32, statements: &str) -> Output {
 /// A view of the partitions that are done.
 const DONE: &str = "create temp view done as
     select part.key
-    from etl.transform_partitions as part join etl.transform_groups as groups using (version_id, group_no)
-    where groups.status = 'done';";
+    from etl.transform_partitions as part
+        join etl.transform_groups as groups using (version_id, group_no)
+        join etl.transform_versions as version using (version_id)
+    where groups.status = 'done' and version.state = 'open';";
 
 #[tokio::test]
 async fn rows_that_change_their_partition_while_it_is_read_are_where_they_belong() {
@@ -47,7 +49,30 @@ async fn rows_that_change_their_partition_while_it_is_read_are_where_they_belong
         )
         where id = (select max(id) from moved)"
     );
-    let output = meanwhile(&world, 4, &moves).await;
+    let output = meanwhile(&world, &["work"], 4, &moves).await;
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    assert!(said.contains("it is done again with what has changed"), "{said}");
+    world.assert_whole().await;
+}
+
+/// The old copy is in a partition that is done, and in the way until that one is cleaned again.
+#[tokio::test]
+async fn in_place_a_row_that_moves_while_it_is_read_is_where_it_belongs() {
+    let world = changed("transform_collide_in_place", 400).await;
+    world.expect(0, &["work"]);
+    let moves = format!(
+        "{DONE}
+        update companies_raw
+        set seen = clock_timestamp(), zip_code = (
+            select key from etl.transform_partitions
+            where key is not null and key not in (select key from done where key is not null) order by rows_planned limit 1
+        )
+        where id = (
+            select max(id) from companies_raw where zip_code in (select key from done) and name is not null
+        )"
+    );
+    let output = meanwhile(&world, &["work", "--in-place", "--anew"], 4, &moves).await;
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(0), "{said}");
     assert!(said.contains("it is done again with what has changed"), "{said}");
@@ -60,7 +85,7 @@ async fn rows_of_a_giant_that_move_to_later_pages_are_there_once() {
     world.edit("job.toml", "group_rows = 1", "group_rows = 20");
     world.edit("job.toml", "[clean]\n", "[clean]\nrow_wise = true\n");
     world.edit("clean.duckdb.sql", "row_number() over (partition by zip_code order by id)", "id");
-    let output = meanwhile(&world, 4, "update companies_raw set name = 'later'").await;
+    let output = meanwhile(&world, &["work"], 4, "update companies_raw set name = 'later'").await;
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(0), "{said}");
     assert!(said.contains("it is done again with what has changed"), "{said}");

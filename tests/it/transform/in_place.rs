@@ -111,9 +111,6 @@ async fn a_condition_in_place_leaves_alone_what_it_does_not_cover() {
     world.edit("job.toml", "key = \"zip_code\"\n", "key = \"zip_code\"\nwhere = \"zip_code < '00100'\"\n");
     world.expect(0, &["work", "--in-place"]);
     assert_eq!(world.one(others).await, before);
-    world.edit("job.toml", "name = \"companies\"", "name = \"others\"");
-    let said = world.expect(0, &["plan", "--in-place"]);
-    assert!(said.contains("is the target of the job companies, too: partitions that both clean"), "{said}");
     assert_eq!(world.one("select min(version) from companies_clean where zip_code < '00100'").await, "2");
 }
 
@@ -253,6 +250,66 @@ async fn what_a_version_has_lost_at_its_end_is_missed() {
     world.expect(0, &["run", "--in-place", "--anew"]);
     let rows = "select count(*) || ' ' || count(*) filter (where zip_code like '%!') from companies_clean";
     assert_eq!(world.one(rows).await, "294 0");
+}
+
+/// Rows that somebody adds to partitions that are done, and rows that come back when they are deleted.
+#[tokio::test]
+async fn what_is_added_to_a_version_in_place_is_found() {
+    let world = in_place("transform_surplus").await;
+    let hold = world.folder.path().join("hold");
+    let worker = world.start(&["work", "--in-place"], &format!("transform.finished=hold {}", hold.display()));
+    until("the worker holds", async || hold.exists()).await;
+    let add = "insert into companies_clean (id, zip_code, name, version)
+        select id + 1000000, zip_code, name, 1 from companies_clean where version = 2 limit 5";
+    world.run(add).await;
+    std::fs::remove_file(&hold).unwrap();
+    let output = worker.wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(
+        said.contains("somebody has written to it meanwhile, and this version is not complete"),
+        "{said}"
+    );
+    world.expect(0, &["work", "--in-place", "--anew"]);
+    let rows = "select count(*) || ' ' || min(version) from companies_clean";
+    assert_eq!(world.one(rows).await, "294 2");
+
+    let back = "create function back() returns trigger language plpgsql as
+        'begin insert into public.companies_clean select old.*; return null; end';
+        create trigger back after delete on companies_clean for each row when (old.id = 7) execute function back()";
+    world.run(back).await;
+    world.expect(3, &["work", "--in-place", "--anew"]);
+    let error = world.status()["poison"][0]["error"].as_str().unwrap().to_owned();
+    assert!(error.contains("1 of the") && error.contains("were not deleted"), "{error}");
+}
+
+/// Two jobs whose conditions have partitions in common.
+#[tokio::test]
+async fn partitions_that_two_jobs_replace_are_named() {
+    let world = in_place("transform_shared").await;
+    world.edit("job.toml", "key = \"zip_code\"\n", "key = \"zip_code\"\nwhere = \"zip_code < '00100'\"\n");
+    world.expect(0, &["run", "--in-place"]);
+    let other = |there: bool| {
+        let (from, to) = if there { ("companies", "others") } else { ("others", "companies") };
+        world.edit("job.toml", &format!("name = \"{from}\""), &format!("name = \"{to}\""));
+        let (from, to) = if there { ("< '00100'", "< '00050'") } else { ("< '00050'", "< '00100'") };
+        world.edit("job.toml", from, to);
+    };
+    other(true);
+    let said = world.expect(0, &["plan", "--in-place"]);
+    assert!(said.contains("are those of the job companies, too"), "{said}");
+    // What is being made is not replaced by another job meanwhile.
+    other(false);
+    let said = world.expect(1, &["plan", "--in-place", "--anew"]);
+    assert!(said.contains("are being cleaned by the job others, too"), "{said}");
+    other(true);
+    world.expect(0, &["work", "--in-place"]);
+    other(false);
+    let said = world.expect(0, &["run", "--in-place"]);
+    assert!(said.contains("the job others has replaced") && said.contains("--in-place --anew"), "{said}");
+    world.expect(0, &["run", "--in-place", "--anew"]);
+    let said = world.expect(0, &["run", "--in-place"]);
+    assert!(!said.contains("has replaced"), "{said}");
 }
 
 #[tokio::test]

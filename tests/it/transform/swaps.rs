@@ -18,6 +18,7 @@ const VERSION: &str = "select min(version) from companies_clean";
 #[tokio::test]
 async fn a_session_that_reads_the_version_keeps_nobody_from_the_table() {
     let world = swapped("transform_queue").await;
+    world.edit("job.toml", "key = \"zip_code\"\n", "key = \"zip_code\"\nchanged = \"seen\"\n");
     let hold = world.folder.path().join("hold");
     let worker =
         world.start(&["work", "--swap-wait", "60"], &format!("transform.cleaned@2=hold {}", hold.display()));
@@ -30,16 +31,21 @@ async fn a_session_that_reads_the_version_keeps_nobody_from_the_table() {
         world.status()["partitions"]["done"] == world.status()["partitions"]["total"]
     })
     .await;
-    for _ in 0..40 {
+    for _ in 0..60 {
         let query = world.client.query("select count(*) from companies_clean", &[]);
         tokio::time::timeout(Duration::from_secs(2), query).await.expect("readers do not wait").unwrap();
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
+    world.run("update companies_raw set name = 'later' where id = 1").await;
     reader.batch_execute("commit").await.unwrap();
     let output = worker.wait_with_output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(0), "{said}");
     assert!(said.contains("waiting until no session uses"), "{said}");
+    assert!(
+        said.contains("1 partition of public.companies_raw changed") && said.contains("Next: "),
+        "{said}"
+    );
     assert_eq!(world.one(VERSION).await, "2");
 }
 
