@@ -6,7 +6,8 @@
 --          :"images".:"before_datapoint_places" and :undo_no, for places as they were.
 -- Outputs: pg_temp.plan, one row a day: record_id (a date), action (load or superseded), part_id, ordinal and order_key of the
 --          winning record, is_newly_sealed, has_data, is_known and is_changed (never: no day is deleted for ever, and nothing is
---          kept beside it), told_by (another file that is as new, which is an error), name, posting (the run that took the file,
+--          kept beside it), told_by (another file that is as new, which is an error), name, has_older (an older posting of it
+--          is in the archive), posting (the run that took the file,
 --          from its order key), kind and held_order_key (of the file that production holds afterwards); pg_temp.shared, days that
 --          another file of the same posting has too; failed lines of days that a later file holds, settled; the parts of the
 --          months; datapoint_places up to date; pg_temp.moved, the postcodes whose zone has changed or is gone;
@@ -33,6 +34,7 @@ known as (
                 then file.name
             when run.kind = 'run'
                 and file.name <> own.name
+                and not later.is_settled
                 and (
                     -- The run that took the other file has failed because of this one, or ended before it came to it: the two are still equally
                     -- new, even if the other one was read again since.
@@ -53,6 +55,30 @@ known as (
         own_posting.text as posting,
         -- Production holds the day from a file that was new in the same run: a person has decided so.
         coalesce(file.name <> own.name and origin_posting.text = own_posting.text, false) as is_decided,
+        -- Or from another file that came after this content had been loaded: what a retry reads is not newer than that.
+        exists (
+            select
+            from :"ledger".parts as loaded join :"ledger".runs as taker using (run_id)
+            where loaded.name = own.name
+                and loaded.sha256 = own.sha256
+                and loaded.part_id < file.part_id
+                and file.name <> own.name
+                and loaded.status in ('done', 'done_with_failures', 'incomplete')
+                and taker.dataset = 'datapoints'
+                and taker.target_schema = :'schema'
+                and not taker.dry_run
+        ) as is_overtaken,
+        -- The archive has an older posting of this file, which is what a command would read.
+        exists (
+            select
+            from :"ledger".parts as loaded join :"ledger".runs as taker using (run_id)
+            where loaded.name = own.name
+                and loaded.sha256 <> own.sha256
+                and loaded.status in ('done', 'done_with_failures', 'incomplete')
+                and taker.dataset = 'datapoints'
+                and taker.target_schema = :'schema'
+                and not taker.dry_run
+        ) as has_older,
         run.kind
     from seen
     cross join (select kind from :"ledger".runs where run_id = :'run_id') as run
@@ -65,7 +91,7 @@ known as (
         and exists (select from :"schema".datapoint_days as day where day.date = seen.record_id::date)
     left join :"ledger".parts as file on file.part_id = origin.part_id
     left join lateral (
-        select taker.run_id, taker.started_at, taker.status
+        select taken.part_id, taker.run_id, taker.started_at, taker.status
         from :"ledger".parts as taken join :"ledger".runs as taker using (run_id)
         where taken.name = file.name
             and taken.sha256 = file.sha256
@@ -76,6 +102,22 @@ known as (
         order by taker.kind <> 'run', taken.part_id desc
         limit 1
     ) as loader on true
+    -- A newer posting of either file was committed since, or this run takes one of the other file.
+    cross join lateral (
+        select exists (
+            select
+            from :"ledger".parts as posted join :"ledger".runs as taker using (run_id)
+            where posted.name in (own.name, file.name)
+                and posted.part_id > loader.part_id
+                and posted.run_id <> loader.run_id
+                and posted.sha256 <> case posted.name when own.name then own.sha256 else file.sha256 end
+                and (posted.status in ('done', 'done_with_failures', 'incomplete') or posted.run_id = :'run_id')
+                and taker.kind = 'run'
+                and taker.dataset = 'datapoints'
+                and taker.target_schema = :'schema'
+                and not taker.dry_run
+        ) as is_settled
+    ) as later
     cross join lateral (select substring(seen.order_key from '^posted [0-9]+ ') as text) as own_posting
     cross join lateral (select substring(file.order_key from '^posted [0-9]+ ') as text) as origin_posting
 )
@@ -90,6 +132,7 @@ select
     false as is_changed,
     told_by,
     name,
+    has_older,
     case when is_decided then known_name end as shared_with,
     posting,
     kind,
@@ -97,13 +140,13 @@ select
         -- A new file replaces existing days. Among files that are read again, the one that was posted later wins: its order key is the
         -- higher one.
         when kind = 'run' or :'overwrite_newer'::boolean then 'load'
-        when kind = 'retry' and is_decided then 'superseded'
+        when kind = 'retry' and (is_decided or is_overtaken) then 'superseded'
         when known_order_key collate "C" > order_key then 'superseded'
         else 'load'
     end as action,
     case
         when kind = 'run' or :'overwrite_newer'::boolean or known_order_key is null then order_key
-        when kind = 'retry' and is_decided then known_order_key
+        when kind = 'retry' and (is_decided or is_overtaken) then known_order_key
         else greatest(order_key, known_order_key collate "C")
     end as held_order_key
 from known;
@@ -223,17 +266,24 @@ declare
     told record;
 begin
     -- Conflicts within a batch are found before; these come from another batch of the run.
-    for told in select record_id, told_by, plan.name from pg_temp.plan where told_by is not null order by record_id limit 1
+    for told in select record_id, told_by, plan.name, has_older from pg_temp.plan where told_by is not null order by record_id limit 1
     loop
         raise exception using
             message = format(
                 'the day %s is in two new files, %s and %s: which of them is right?', told.record_id, told.told_by, told.name
             ),
-            hint = format(
-                'if %s is right: merganser reprocess datapoints %s; if not, remove it at its source and run again',
-                told.name,
-                pg_temp.quoted(told.name)
-            );
+            hint = case
+                when told.has_older then format(
+                    'remove the wrong one at its source, or correct it there so that it does not have this day, and run again '
+                    '(merganser reprocess would read an older %s)',
+                    told.name
+                )
+                else format(
+                    'if %s is right: merganser reprocess datapoints %s; if not, remove it at its source and run again',
+                    told.name,
+                    pg_temp.quoted(told.name)
+                )
+            end;
     end loop;
     for name, month in
         select wanted.name, wanted.month

@@ -5,8 +5,12 @@
 --          1970, null: not known), whether it is done (read to its end, or undone), whether a record of the name is still
 --          failed, whether it is undone, and the checksums of all content of the name that was undone. A file of the archive
 --          has no time of its own: that of the same bytes counts.
-with posting as (
-    select parts.*
+with committed as (
+    select
+        parts.*,
+        max(parts.part_id) filter (where parts.status <> 'undone') over (
+            partition by parts.name order by parts.part_id rows between unbounded preceding and 1 preceding
+        ) as standing_id
     from :"ledger".parts join :"ledger".runs using (run_id)
     where dataset = $1
         and target_schema = $2
@@ -17,6 +21,12 @@ with posting as (
             -- (An older ledger does not have this column, and no undone parts.)
             or parts.status = 'undone' and to_jsonb(parts) ->> 'undone_from' <> 'retried'
         )
+),
+-- Where content that stood was read again, and that was undone, it stands still.
+posting as (
+    select committed.*
+    from committed left join :"ledger".parts as standing on standing.part_id = committed.standing_id
+    where committed.status <> 'undone' or committed.sha256 is distinct from standing.sha256
 ),
 newest as (
     select distinct on (name) *

@@ -174,6 +174,33 @@ async fn content_that_was_undone_does_not_come_back_under_a_later_posting() {
     pipeline.other(&["reprocess", "oca", "*", "--force"]).await.exits(3).says("although its data was undone");
 }
 
+/// Content is read again, and that is undone: what the first run has loaded of it stands.
+#[tokio::test]
+async fn content_that_was_read_twice_is_not_undone_with_the_second_time() {
+    let pipeline = Pipeline::new("undo read twice").await;
+    let put = |text: &str| {
+        pipeline.put(Extract::weekly("2024-01-08").case("a", &case(text, 2)).case("b", &case(text, 1)));
+    };
+    let cases = async || {
+        pipeline.column("select concat_ws(' ', indexnumberid, status) from oca_index order by 1").await
+    };
+    put("one");
+    pipeline.run().await.exits(0);
+    let first = cases().await;
+    pipeline.other(&["reprocess", "oca", "*", "--force"]).await.exits(0);
+    pipeline.other(&["undo", "last"]).await.exits(0);
+    assert!(cases().await == first);
+    let ran = pipeline.run().await.exits(0).says("Nothing new");
+    assert!(!ran.stderr.contains("undone"), "{}", ran.stderr);
+    put("two");
+    pipeline.run().await.exits(0);
+    assert!(cases().await != first);
+    // The sender takes the correction back.
+    put("one");
+    pipeline.run().await.exits(0);
+    assert_eq!(cases().await, first);
+}
+
 /// As in a run, the message says that the undo is committed, and the next run publishes.
 #[tokio::test]
 async fn an_undo_that_cannot_publish_is_committed_and_says_so() {

@@ -69,6 +69,60 @@ async fn a_shared_day_stays_open_until_a_person_decides() {
     assert_eq!(days(&pipeline).await, decided.replace("07 5", "07 6"));
 }
 
+/// What a person has put back stays, although the newer file is read again because of another day.
+#[tokio::test]
+async fn a_retry_does_not_undo_a_decision() {
+    let pipeline = loaded("points retried").await;
+    put_points(&pipeline, "datapoints-c.csv", "2013-01-07,1,1,1011AA,5,1,1\n");
+    load(&pipeline, &[]).await.exits(0);
+    put_points(
+        &pipeline,
+        "datapoints-e.csv",
+        "2013-01-07,1,1,1011AA,6,1,1\n2013-01-08,1,1,1011AA,many,1,1\n",
+    );
+    load(&pipeline, &["--max-failures", "100%"]).await.exits(3);
+    let again = ["reprocess", "datapoints", "datapoints-c.csv", "--force", "--overwrite-newer"];
+    pipeline.other(&again).await.exits(0);
+    assert_eq!(days(&pipeline).await, "2013-01-01 1, 2013-01-07 5");
+    pipeline.other(&["retry", "datapoints", "--max-failures", "100%"]).await.exits(3);
+    assert_eq!(days(&pipeline).await, "2013-01-01 1, 2013-01-07 5");
+    rollups_follow(&pipeline).await;
+}
+
+/// A file that shared a day has been corrected since, and then its sender posts the first content again.
+#[tokio::test]
+async fn what_is_posted_again_after_a_correction_is_new() {
+    let pipeline = loaded("points again").await;
+    let shared = || put_points(&pipeline, "datapoints-b.csv", "2013-01-02,1,1,1011AA,6,1,1\n");
+    shared();
+    put_points(&pipeline, "datapoints-a.csv", "2013-01-02,1,1,1011AA,5,1,1\n");
+    load(&pipeline, &["--max-failures", "100%"]).await.exits(3);
+    pipeline.other(&["reprocess", "datapoints", "datapoints-a.csv"]).await.exits(0);
+    put_points(&pipeline, "datapoints-b.csv", "2013-01-03,1,1,1011AA,66,1,1\n");
+    load(&pipeline, &[]).await.exits(0);
+    assert_eq!(days(&pipeline).await, "2013-01-01 1, 2013-01-02 5, 2013-01-03 66");
+    shared();
+    load(&pipeline, &[]).await.exits(0);
+    assert_eq!(days(&pipeline).await, "2013-01-01 1, 2013-01-02 6, 2013-01-03 66");
+    load(&pipeline, &[]).await.exits(0).says("Nothing new");
+}
+
+/// The archive has an older posting of the second file, so no command can let the newer one count.
+#[tokio::test]
+async fn a_correction_that_shares_a_day_is_decided_at_its_source() {
+    let pipeline = loaded("points corrected").await;
+    put_points(&pipeline, "datapoints-2.csv", "2013-01-03,1,1,1011AA,6,1,1\n");
+    load(&pipeline, &[]).await.exits(0);
+    let many: String = (0..60_000).map(|n| format!("2013-01-02,1,{n}{n},1011AA,5,1,1\n")).collect();
+    put_points(&pipeline, "datapoints-1.csv", &many);
+    put_points(&pipeline, "datapoints-2.csv", "2013-01-02,1,1,1011AA,7,1,1\n");
+    let run = load(&pipeline, &["--batch-mib", "1"]).await.exits(1);
+    run.says("is in two new files").says("remove the wrong one at its source").says("would read an older");
+    put_points(&pipeline, "datapoints-1.csv", "2013-01-04,1,1,1011AA,5,1,1\n");
+    load(&pipeline, &["--allow", "drop"]).await.exits(0);
+    assert_eq!(days(&pipeline).await, "2013-01-01 1, 2013-01-02 7, 2013-01-03 6, 2013-01-04 5");
+}
+
 /// The sender chooses the names, and people type what is said.
 #[tokio::test]
 async fn a_name_is_typed_as_a_shell_takes_it() {
