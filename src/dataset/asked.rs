@@ -134,6 +134,10 @@ pub struct AskedPart {
     pub asked_at: Timestamp,
     pub sha256: String,
     pub size_bytes: u64,
+    /// The service was found to have something else by now, while the number of records is the same: no run takes it again, except
+    /// one that reads the archive.
+    #[serde(default)]
+    pub is_outdated: bool,
 }
 
 /// The input of a plan.

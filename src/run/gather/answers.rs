@@ -31,9 +31,10 @@ pub(super) struct Answers<'a> {
 }
 
 impl Answers<'_> {
-    /// The answers in the archive. One that is not there any more, or has another size, does not count.
+    /// The answers in the archive. One that is not there any more, has another size, or is outdated, does not count.
     pub(super) async fn known(&self) -> Result<Vec<AskedPart>, Cause> {
         let mut known = self.read(|_| true).await?;
+        known.retain(|part| !part.is_outdated);
         if !known.is_empty() {
             let objects = self.store.list_names(&self.objects.archive()).await?;
             let sizes: HashMap<_, _> =
@@ -133,10 +134,17 @@ impl Answers<'_> {
             asked_at,
             sha256: written.sha256,
             size_bytes: written.size_bytes,
+            is_outdated: false,
         };
-        let said = serde_json::to_vec(&part).expect("a part is made of texts and numbers");
-        self.store.upload_bytes(&self.objects.asked_for(name), Bytes::from(said)).await?;
+        self.note(&part).await?;
         Ok(part)
+    }
+
+    /// Writes what a part was asked for, and what has become known of it.
+    pub(super) async fn note(&self, part: &AskedPart) -> Result<(), Cause> {
+        let said = serde_json::to_vec(part).expect("a part is made of texts and numbers");
+        self.store.upload_bytes(&self.objects.asked_for(&part.name), Bytes::from(said)).await?;
+        Ok(())
     }
 }
 

@@ -3,6 +3,7 @@
 
 use std::collections::HashSet;
 
+use super::answers::Answers;
 use crate::dataset::asked::{AskedPart, PlannedPart};
 use crate::dataset::slice::Slice;
 use crate::dataset::{FailedRecord, ParseError, ParseInput, RowBatch, Sink, SinkClosed};
@@ -36,7 +37,12 @@ impl<'a> HeldParts<'a> {
     }
 
     /// The name of a part that does not have what is planned to be taken from it.
-    pub(super) async fn outdated(&mut self, parts: &[PlannedPart]) -> Result<Option<String>, Cause> {
+    /// It is marked in the archive, so that no wider question is answered from it either.
+    pub(super) async fn outdated(
+        &mut self,
+        answers: &Answers<'_>,
+        parts: &[PlannedPart],
+    ) -> Result<Option<String>, Cause> {
         for PlannedPart { slice, records, part } in parts {
             let Some(part) = part.as_ref().filter(|part| part.slice != *slice) else { continue };
             let held = (part.name.clone(), slice.clone());
@@ -58,6 +64,9 @@ impl<'a> HeldParts<'a> {
                 words::count(*records),
                 part.name,
             );
+            if !self.context.target.dry_run {
+                answers.note(&AskedPart { is_outdated: true, ..part.clone() }).await?;
+            }
             return Ok(Some(part.name.clone()));
         }
         Ok(None)

@@ -215,7 +215,7 @@ impl<'a> Gathering<'a> {
                     self.came(part).await?
                 }
                 PlanStep::Fetch { slice, records } => self.fetch(&slice, records).await?,
-                PlanStep::Done(parts) => match self.held.outdated(&parts).await? {
+                PlanStep::Done(parts) => match self.held.outdated(&self.answers, &parts).await? {
                     Some(name) => PlanWord::Outdated(name),
                     None => return Ok(GatherEnd::Parts(parts)),
                 },

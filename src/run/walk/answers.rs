@@ -194,6 +194,7 @@ impl WalkAnswers<'_> {
             sha256: written.sha256,
             size_bytes: written.size_bytes,
             name,
+            is_outdated: false,
         };
         let archived = ArchivedPart {
             part: &part,

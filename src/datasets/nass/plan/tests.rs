@@ -145,6 +145,7 @@ fn part(slice: &Slice, records: u64, asked_at: Timestamp, number: u64) -> AskedP
         asked_at,
         sha256: String::new(),
         size_bytes: 1,
+        is_outdated: false,
     }
 }
 

@@ -227,8 +227,8 @@ impl PlanWalk {
         for atom in pack(atoms, limit) {
             let part = narrow(slice, dimension, &atom.values);
             sum += match self.recent(&part, atom.records).await {
-                // The number has grown in the meantime.
-                records if records > limit => self.node(&part, records, dimensions).await?,
+                // The number has grown in the meantime. If it is the slice itself, that one's count was too high.
+                records if records > limit && part != *slice => self.node(&part, records, dimensions).await?,
                 records => self.part(&part, records).await?,
             };
         }

@@ -98,6 +98,9 @@ async fn a_wider_answer_that_does_not_have_what_is_counted_is_not_taken() {
     world.server.forget();
     world.run("2014", "2015", &corn).await.exits(0);
     assert_eq!(world.server.calls(Kind::Data), 0);
+    // Nor is a wider question answered from it, although the count of that is the same.
+    world.run("2014", "2015", &[]).await.exits(0);
+    world.holds(2014..=2015).await;
 }
 
 /// What somebody has removed from the archive, or what was cut short there, is requested again.

@@ -72,7 +72,8 @@ async fn what_another_table_lacks_is_added_by_the_command_that_is_named() {
         .pipeline
         .other(&["undo", &run, "--allow", "drop"])
         .await
-        .says("merganser reprocess nass --table nearly NAME");
+        .says("No run takes these files again.\n")
+        .says("brings all of it back");
 }
 
 /// A value that does not exist is refused before any record is asked for, with one call for its list and one for the

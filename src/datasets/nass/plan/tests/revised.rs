@@ -80,6 +80,23 @@ fn a_slice_that_has_grown_too_large_is_split() {
     }
 }
 
+/// What is wanted names its states, and has a few records less by the time that each of them is counted.
+#[test]
+fn a_slice_that_fits_by_the_time_it_is_split_is_one_request() {
+    for off in [4, 7, -4] {
+        let mut options = options(2013, 2013, 1);
+        options.insert("filter".into(), vec!["state_alpha=CA", "state_alpha=IA", "state_alpha=TX"].into());
+        let want = options::want(&options).unwrap();
+        let records = Records::new(uneven(2013..=2013, 100.0));
+        let limit = records.count(&want) + 3;
+        options.insert("api_limit".into(), limit.into());
+        records.first_off.set(off);
+        let parts = records.run(&mut *begin(&options, Vec::new(), None, true)).unwrap();
+        holds_all(&records, &want, &parts, limit);
+        assert!(records.fetches.get() <= 3, "{}", records.fetches.get());
+    }
+}
+
 /// A service that counts what it does not give is named, and not asked for ever.
 #[test]
 fn a_service_that_refuses_what_it_counts_is_named() {
