@@ -60,7 +60,7 @@ pub async fn retry(session: &JobSession, version: &Version) -> Result<u64, Cause
 
 /// What [`remove`] has done.
 #[derive(Debug, Default)]
-pub struct Removed {
+pub struct DropOutcome {
     /// The names of the dropped tables.
     pub tables: Vec<String>,
     /// The version that was given up, with its progress.
@@ -72,7 +72,7 @@ pub struct Removed {
 ///
 /// # Errors
 /// [`Cause::Refused`] if living workers make the version.
-pub async fn remove(session: &JobSession, job: &Job) -> Result<Removed, Cause> {
+pub async fn remove(session: &JobSession, job: &Job) -> Result<DropOutcome, Cause> {
     let lock = versions::lock_name(session, &job.name);
     session
         .transaction("remove what is not needed", async {
@@ -80,7 +80,7 @@ pub async fn remove(session: &JobSession, job: &Job) -> Result<Removed, Cause> {
             session.execute("wait for a worker", sql::TRANSFORM_LOCK_JOB, &[&lock]).await?;
             let open = versions::newest(session, &job.name).await?.filter(Version::is_open);
             let is_open = open.is_some();
-            let mut removed = Removed::default();
+            let mut removed = DropOutcome::default();
             if let Some(version) = open {
                 refuse_while_made(session, job, &version).await?;
                 let found = status(session, &version).await?;

@@ -21,7 +21,7 @@ use crate::transform::job::{CleanWith, Job};
 use crate::transform::other_jobs;
 use crate::transform::plan::{self, PlanOptions};
 use crate::transform::session::JobSession;
-use crate::transform::status::{Removed, newest, remove, retry, set_state};
+use crate::transform::status::{DropOutcome, newest, remove, retry, set_state};
 use crate::transform::versions::{Again, Version, anew_command, short};
 use crate::words::counted;
 
@@ -192,7 +192,7 @@ async fn drop_tables(args: &JobArgs) -> Result<Exit, Failure> {
     let job = read(&config)?;
     with_server(&config, async |server| {
         let session = JobSession::open_ledger(&server.url, &config.database).await?;
-        let Removed { mut tables, given_up } = remove(&session, &job).await?;
+        let DropOutcome { mut tables, given_up } = remove(&session, &job).await?;
         let objects = remove_left(&session, &job.name, &config.buckets.s3, true).await?;
         if objects > 0 {
             tables.push(format!("{} of buckets", counted(objects, "object")));

@@ -29,7 +29,7 @@ impl Knowledge {
         // Of the parts of one slice, the newest says what it has.
         let newest_of =
             self.known.iter().filter(|part| part.slice.is_within(slice) && seen.insert(&part.slice));
-        let within = newest_of.map(|part| Known { part, records: self.records_of(part) });
+        let within = newest_of.map(|part| CountedPart { part, records: self.records_of(part) });
         let within: Vec<_> = within.filter(|known| known.records > 0).collect();
         let newest = newest(&within);
         let cover = match sum(&newest) == records {
@@ -37,7 +37,7 @@ impl Knowledge {
             // Simultaneous runs, or runs over other years, have split the records in different ways.
             false => Some(most(&within)).filter(|most| sum(most) == records).unwrap_or(newest),
         };
-        let covering = |known: Known<'_>| Covering {
+        let covering = |known: CountedPart<'_>| Covering {
             slice: known.part.slice.clone(),
             records: known.records,
             is_aged: self.is_aged(known.part),
@@ -50,24 +50,24 @@ impl Knowledge {
 
 /// A part with the number of records that its slice has, as far as is known.
 #[derive(Clone, Copy)]
-struct Known<'a> {
+struct CountedPart<'a> {
     part: &'a AskedPart,
     records: u64,
 }
 
-fn sum(parts: &[Known<'_>]) -> u64 {
+fn sum(parts: &[CountedPart<'_>]) -> u64 {
     parts.iter().map(|known| known.records).sum()
 }
 
-impl Known<'_> {
+impl CountedPart<'_> {
     fn overlaps(&self, other: &Self) -> bool {
         self.part.slice.overlaps(&other.part.slice)
     }
 }
 
 /// Parts that do not overlap, taken in their order.
-fn newest<'a>(parts: &[Known<'a>]) -> Vec<Known<'a>> {
-    let mut taken: Vec<Known<'a>> = Vec::new();
+fn newest<'a>(parts: &[CountedPart<'a>]) -> Vec<CountedPart<'a>> {
+    let mut taken: Vec<CountedPart<'a>> = Vec::new();
     for part in parts {
         if !taken.iter().any(|other| other.overlaps(part)) {
             taken.push(*part);
@@ -77,7 +77,7 @@ fn newest<'a>(parts: &[Known<'a>]) -> Vec<Known<'a>> {
 }
 
 /// The parts that do not overlap and have the most records.
-fn most<'a>(parts: &[Known<'a>]) -> Vec<Known<'a>> {
+fn most<'a>(parts: &[CountedPart<'a>]) -> Vec<CountedPart<'a>> {
     let mut left = parts.to_vec();
     let mut taken = Vec::new();
     while let Some(first) = left.pop() {
@@ -97,7 +97,7 @@ fn most<'a>(parts: &[Known<'a>]) -> Vec<Known<'a>> {
 }
 
 /// The same for a few parts: tries with and without the first.
-fn best<'a>(parts: &[Known<'a>]) -> Vec<Known<'a>> {
+fn best<'a>(parts: &[CountedPart<'a>]) -> Vec<CountedPart<'a>> {
     let Some((first, rest)) = parts.split_first() else { return Vec::new() };
     let apart: Vec<_> = rest.iter().copied().filter(|part| !part.overlaps(first)).collect();
     let mut with = best(&apart);
