@@ -68,7 +68,7 @@ pub async fn shared(
         true => Err(Cause::Refused {
             message: format!("{what} of {target} are being cleaned by the job {other}, too"),
             hint: Some(format!(
-                "wait until {other} is in place, or give it up with merganser transform drop; or let the [source] where of each \
+                "wait until {other} is in place, or give it up with merganser transform drop JOB; or let the [source] where of each \
                  job leave out the partitions of the other"
             )),
         }),

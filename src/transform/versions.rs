@@ -178,7 +178,7 @@ pub async fn current(session: &JobSession, job: &Job, again: Again) -> Result<Op
             short(&job.hash)
         ),
         hint: Some(format!(
-            "bring the folder up to date; {} goes back to this cleaning",
+            "bring the folder up to date, or run {} to go back to this cleaning",
             anew_command(job, newest.is_in_place)
         )),
     })

@@ -155,10 +155,9 @@ pub fn given_up(job: &Job, version: &Version, status: &Value) -> String {
     if version.is_in_place && done > 0 {
         let _ = writeln!(
             text,
-            "Of the partitions of {}, {} are as it has cleaned them, and the others as they were; merganser transform work {} \
-             --in-place replaces all of them.",
+            "It has replaced {} of {}, and the others are as they were; merganser transform work {} --in-place replaces all of them.",
+            counted(done, "partition"),
             status["target"].as_str().unwrap_or_default(),
-            count(done),
             job.folder.display()
         );
     }
