@@ -6,9 +6,8 @@
 --          :"images".:"before_datapoint_places" and :undo_no, for places as they were.
 -- Outputs: pg_temp.plan, one row a day: record_id (a date), action (load or superseded), part_id, ordinal and order_key of the
 --          winning record, is_newly_sealed, has_data, is_known and is_changed (never: no day is deleted for ever, and nothing is
---          kept beside it), told_by (another file that is as new, which is an error), name, has_older (an older posting of it
---          is in the archive), posting (the run that took the file,
---          from its order key), kind and held_order_key (of the file that production holds afterwards); pg_temp.shared, days that
+--          kept beside it), told_by (another file that is as new, which is an error), name, has_older (the archive
+--          has an older posting of it), posting (the run that took the file, from its order key), kind and held_order_key (of the file that production holds afterwards); pg_temp.shared, days that
 --          another file of the same posting has too; failed lines of days that a later file holds, settled; the parts of the
 --          months; datapoint_places up to date; pg_temp.moved, the postcodes whose zone has changed or is gone;
 --          pg_temp.counted, how many rows of the places had to change, and did.
@@ -55,30 +54,8 @@ known as (
         own_posting.text as posting,
         -- Production holds the day from a file that was new in the same run: a person has decided so.
         coalesce(file.name <> own.name and origin_posting.text = own_posting.text, false) as is_decided,
-        -- Or from another file that came after this content had been loaded: what a retry reads is not newer than that.
-        exists (
-            select
-            from :"ledger".parts as loaded join :"ledger".runs as taker using (run_id)
-            where loaded.name = own.name
-                and loaded.sha256 = own.sha256
-                and loaded.part_id < file.part_id
-                and file.name <> own.name
-                and loaded.status in ('done', 'done_with_failures', 'incomplete')
-                and taker.dataset = 'datapoints'
-                and taker.target_schema = :'schema'
-                and not taker.dry_run
-        ) as is_overtaken,
-        -- The archive has an older posting of this file, which is what a command would read.
-        exists (
-            select
-            from :"ledger".parts as loaded join :"ledger".runs as taker using (run_id)
-            where loaded.name = own.name
-                and loaded.sha256 <> own.sha256
-                and loaded.status in ('done', 'done_with_failures', 'incomplete')
-                and taker.dataset = 'datapoints'
-                and taker.target_schema = :'schema'
-                and not taker.dry_run
-        ) as has_older,
+        earlier.is_overtaken,
+        earlier.has_older,
         run.kind
     from seen
     cross join (select kind from :"ledger".runs where run_id = :'run_id') as run
@@ -118,6 +95,21 @@ known as (
                 and not taker.dry_run
         ) as is_settled
     ) as later
+    cross join lateral (
+        select
+            -- Production holds the day from another file that came after this content had been loaded: what a retry reads is not newer.
+            coalesce(
+                bool_or(loaded.sha256 = own.sha256 and loaded.part_id < file.part_id and file.name <> own.name), false
+            ) as is_overtaken,
+            -- The archive has an older posting of the file, which is what a command would read.
+            coalesce(bool_or(loaded.sha256 <> own.sha256), false) as has_older
+        from :"ledger".parts as loaded join :"ledger".runs as taker using (run_id)
+        where loaded.name = own.name
+            and loaded.status in ('done', 'done_with_failures', 'incomplete')
+            and taker.dataset = 'datapoints'
+            and taker.target_schema = :'schema'
+            and not taker.dry_run
+    ) as earlier
     cross join lateral (select substring(seen.order_key from '^posted [0-9]+ ') as text) as own_posting
     cross join lateral (select substring(file.order_key from '^posted [0-9]+ ') as text) as origin_posting
 )
@@ -266,7 +258,12 @@ declare
     told record;
 begin
     -- Conflicts within a batch are found before; these come from another batch of the run.
-    for told in select record_id, told_by, plan.name, has_older from pg_temp.plan where told_by is not null order by record_id limit 1
+    for told in
+        select record_id, told_by, plan.name, has_older
+        from pg_temp.plan
+        where told_by is not null
+        order by record_id
+        limit 1
     loop
         raise exception using
             message = format(

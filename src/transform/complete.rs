@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
+use tokio_postgres::Row;
 use uuid::Uuid;
 
 use super::claim::{Open, WorkerId};
@@ -14,6 +15,7 @@ use super::rows::shown_key;
 use super::session::{JobSession, decode};
 use super::versions::{self, Version, VersionTable};
 use super::{plan, swap};
+use crate::clients::postgres::PgError;
 use crate::config::WorkerConfig;
 use crate::error::Cause;
 use crate::sql;
@@ -179,10 +181,7 @@ async fn refuse_incomplete(
                 hint: Some(versions::anew(job, version)),
             });
         }
-        let key: Option<String> = row.try_get(3).map_err(decode)?;
-        let lacking: (Option<i64>, Option<i64>) =
-            (row.try_get(4).map_err(decode)?, row.try_get(5).map_err(decode)?);
-        if let Some((there, written)) = lacking.0.zip(lacking.1) {
+        if let Some((key, there, written)) = key_counts(&row, 3)? {
             return Err(Cause::Refused {
                 message: format!(
                     "{written} rows were written into {table} with the key {}, and it has {there} under it: a trigger of the table \
@@ -192,10 +191,7 @@ async fn refuse_incomplete(
                 hint: Some(format!("let the trigger fill another column; {}", versions::anew(job, version))),
             });
         }
-        let key: Option<String> = row.try_get(6).map_err(decode)?;
-        let surplus: (Option<i64>, Option<i64>) =
-            (row.try_get(7).map_err(decode)?, row.try_get(8).map_err(decode)?);
-        if let Some((there, written)) = surplus.0.zip(surplus.1)
+        if let Some((key, there, written)) = key_counts(&row, 6)?
             && clean.is_in_place
             && !has_triggers
         {
@@ -218,6 +214,15 @@ async fn refuse_incomplete(
         }
     }
     Ok(())
+}
+
+/// A key, the rows that the table has under it and those that were written with it, from three columns of a row; `None`: there is no
+/// such key.
+fn key_counts(row: &Row, at: usize) -> Result<Option<(Option<String>, i64, i64)>, PgError> {
+    let counts: (Option<i64>, Option<i64>) =
+        (row.try_get(at + 1).map_err(decode)?, row.try_get(at + 2).map_err(decode)?);
+    let key = row.try_get(at).map_err(decode)?;
+    Ok(counts.0.zip(counts.1).map(|(there, written)| (key, there, written)))
 }
 
 /// The partitions that have changed since they were read; `None`: none have. If the job has no `changed` column, unchanged

@@ -17,7 +17,7 @@ use super::packing::{self, PackedGroups};
 use super::rows::{self, CleanColumns, shown_key};
 use super::session::{JobSession, decode};
 use super::versions::{self, Again, NewVersion, PlannedBuckets, Version};
-use super::{other_jobs, sample, target};
+use super::{other_jobs, sample, status, target};
 use crate::clients::duckdb::DuckLimits;
 use crate::config::{BucketConfig, TransformConfig};
 use crate::error::Cause;
@@ -89,11 +89,11 @@ pub async fn ensure(
             }
             given_up = versions::newest(session, &job.name).await?.filter(Version::is_open);
             plan(session, job, options).await?;
-            let newest = async || versions::newest(session, &job.name).await;
-            let mut planned = newest().await?.expect("it was just written");
+            let planned = versions::newest(session, &job.name).await?;
+            let mut planned = planned.expect("it was just written");
             // Whoever has paused the job has paused its next version, too.
             if given_up.as_ref().is_some_and(|version| version.state == "paused") {
-                super::status::set_state(session, job, &planned, "paused").await?;
+                status::set_state(session, job, &planned, "paused").await?;
                 planned.state = "paused".to_owned();
                 tracing::warn!(
                     "the job was paused, so its new version is paused too: merganser transform resume {}",

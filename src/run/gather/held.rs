@@ -36,8 +36,8 @@ impl<'a> HeldParts<'a> {
         Self { context, right: HashSet::new() }
     }
 
-    /// The name of a part that does not have what is planned to be taken from it.
-    /// It is marked in the archive, so that no wider question is answered from it either.
+    /// The name of a part that does not have what is planned to be taken from it. It is marked in the archive, so that no wider
+    /// question is answered from it either.
     pub(super) async fn outdated(
         &mut self,
         answers: &Answers<'_>,

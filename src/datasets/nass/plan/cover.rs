@@ -17,7 +17,7 @@ pub(super) struct Covering {
     pub is_aged: bool,
     /// It was fetched since the plan began.
     pub is_new: bool,
-    /// It is taken from the archive unless its count says something else, and not requested again anyway.
+    /// Its answer is at hand, and has as many records as the slice.
     pub is_there: bool,
 }
 
@@ -30,19 +30,19 @@ impl Knowledge {
         let newest_of =
             self.known.iter().filter(|part| part.slice.is_within(slice) && seen.insert(&part.slice));
         let within = newest_of.map(|part| CountedPart { part, records: self.records_of(part) });
-        let within: Vec<_> = within.filter(|known| known.records > 0).collect();
+        let within: Vec<_> = within.filter(|counted| counted.records > 0).collect();
         let newest = newest(&within);
         let cover = match sum(&newest) == records {
             true => newest,
             // Simultaneous runs, or runs over other years, have split the records in different ways.
             false => Some(most(&within)).filter(|most| sum(most) == records).unwrap_or(newest),
         };
-        let covering = |known: CountedPart<'_>| Covering {
-            slice: known.part.slice.clone(),
-            records: known.records,
-            is_aged: self.is_aged(known.part),
-            is_new: self.is_new(&known.part.slice),
-            is_there: self.part_of(&known.part.slice).is_some_and(|part| part.records == known.records),
+        let covering = |CountedPart { part, records }: CountedPart<'_>| Covering {
+            slice: part.slice.clone(),
+            records,
+            is_aged: self.is_aged(part),
+            is_new: self.is_new(&part.slice),
+            is_there: self.part_of(&part.slice).is_some_and(|known| known.records == records),
         };
         cover.into_iter().map(covering).collect()
     }
@@ -56,7 +56,7 @@ struct CountedPart<'a> {
 }
 
 fn sum(parts: &[CountedPart<'_>]) -> u64 {
-    parts.iter().map(|known| known.records).sum()
+    parts.iter().map(|counted| counted.records).sum()
 }
 
 impl CountedPart<'_> {

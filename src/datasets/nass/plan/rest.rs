@@ -4,7 +4,7 @@
 use super::pack::FILLED;
 use super::slices::{allowed, beside, gaps, narrow, within};
 use super::values::Dimension;
-use super::walk::{LATER, PlanWalk};
+use super::walk::PlanWalk;
 use crate::dataset::asked::PlanStep;
 use crate::dataset::slice::{Comparator, Slice, SliceTest};
 
@@ -109,20 +109,8 @@ impl PlanWalk {
             let between = self.count(&gap).await;
             found += self.node(&gap, between, rest).await?;
         }
-        // The number may have changed in the meantime.
-        if found < records {
-            records = self.recount(slice).await;
-        }
-        match found < records {
-            false => Ok(found - sum),
-            true => Err(PlanStep::Refuse {
-                why: format!(
-                    "{slice}: the service counts {records} records, and {found} of them by {}",
-                    dimension.column()
-                ),
-                next: LATER,
-            }),
-        }
+        self.admit(slice, (records, found), &format!("by {}", dimension.column())).await?;
+        Ok(found - sum)
     }
 
     /// The result of a second count.

@@ -68,11 +68,19 @@ impl PlanWalk {
             _ => YEARS,
         };
         let found = self.node(&want, records, dimensions).await?;
-        self.admit(&want, records, found).await
+        self.admit(&want, (records, found), "in parts").await
     }
 
-    /// Sees that so many records are planned as there are.
-    async fn admit(&self, slice: &Slice, records: u64, found: u64) -> Result<(), PlanStep> {
+    /// Sees that as many records are planned as there are; `how` says how they were found, for people.
+    ///
+    /// # Errors
+    /// [`PlanStep::Refuse`] if some are missing.
+    pub(super) async fn admit(
+        &self,
+        slice: &Slice,
+        (records, found): (u64, u64),
+        how: &str,
+    ) -> Result<(), PlanStep> {
         if found >= records {
             return Ok(());
         }
@@ -81,7 +89,7 @@ impl PlanWalk {
         match found < records {
             false => Ok(()),
             true => Err(PlanStep::Refuse {
-                why: format!("{slice}: the service counts {records} records, and {found} of them in parts"),
+                why: format!("{slice}: the service counts {records} records, and {found} of them {how}"),
                 next: LATER,
             }),
         }
