@@ -1,6 +1,8 @@
-//! Holds answers of the archive against the plan: one that is taken for a narrower slice must have as many of its records as the
-//! service counts now. Where records were revised while their number stayed, only the answer itself can show that.
+//! Holds answers of the archive against the plan and against each other: one that is taken for a narrower slice must have as many
+//! of its records as the service counts now, and of what a newer answer has as well, as many as that one. Where records were
+//! revised while their number stayed, only the answers themselves can show that.
 
+use std::cmp::Reverse;
 use std::collections::HashSet;
 
 use super::answers::Answers;
@@ -15,6 +17,8 @@ use crate::words;
 /// The parts that were held against the plan.
 pub(super) struct HeldParts<'a> {
     context: &'a RunContext,
+    /// The answers in the archive, the newest first.
+    archived: Vec<AskedPart>,
     right: HashSet<(String, Slice)>,
 }
 
@@ -32,8 +36,9 @@ impl Sink for Nowhere {
 }
 
 impl<'a> HeldParts<'a> {
-    pub(super) fn new(context: &'a RunContext) -> Self {
-        Self { context, right: HashSet::new() }
+    pub(super) fn new(context: &'a RunContext, mut archived: Vec<AskedPart>) -> Self {
+        archived.sort_by_key(|part| Reverse(part.asked_at));
+        Self { context, archived, right: HashSet::new() }
     }
 
     /// The name of a part that does not have what is planned to be taken from it. It is marked in the archive, so that no wider
@@ -44,32 +49,58 @@ impl<'a> HeldParts<'a> {
         parts: &[PlannedPart],
     ) -> Result<Option<String>, Cause> {
         for PlannedPart { slice, records, part } in parts {
-            let Some(part) = part.as_ref().filter(|part| part.slice != *slice) else { continue };
-            let held = (part.name.clone(), slice.clone());
-            if self.right.contains(&held) {
+            let Some(part) = part else { continue };
+            if self.right.contains(&(part.name.clone(), slice.clone())) {
                 continue;
             }
-            let what = match self.records(part, slice).await? {
-                Some(found) if found == *records => {
-                    self.right.insert(held);
-                    continue;
+            if part.slice != *slice {
+                let said = (*records, "the service counts");
+                if self.differs(part, slice, said).await? {
+                    return self.mark(answers, part).await;
                 }
-                Some(found) => format!("has {}", words::counted(found, self.context.dataset().record)),
-                None => "cannot be read".to_owned(),
-            };
-            tracing::info!(
-                run_id = %self.context.run_id,
-                file = part.name,
-                "         {slice}: {} counted, and {} {what} of it: requested again",
-                words::count(*records),
-                part.name,
-            );
-            if !self.context.target.dry_run {
-                answers.note(&AskedPart { is_outdated: true, ..part.clone() }).await?;
             }
-            return Ok(Some(part.name.clone()));
+            let newer = self.archived.iter().filter(|newer| newer.asked_at > part.asked_at);
+            let mut seen = HashSet::new();
+            for newer in newer.filter(|newer| newer.slice.overlaps(slice) && seen.insert(&newer.slice)) {
+                let both = slice.and_all(&newer.slice);
+                // One that cannot be read proves nothing.
+                let Some(records) = self.records(newer, &both).await? else { continue };
+                if self.differs(part, &both, (records, &format!("{} has", newer.name))).await? {
+                    return self.mark(answers, part).await;
+                }
+            }
+            self.right.insert((part.name.clone(), slice.clone()));
         }
         Ok(None)
+    }
+
+    /// Has a part another number of records of a slice than is said, or can it not be read? Says so.
+    async fn differs(
+        &self,
+        part: &AskedPart,
+        slice: &Slice,
+        (records, said): (u64, &str),
+    ) -> Result<bool, Cause> {
+        let what = match self.records(part, slice).await? {
+            Some(found) if found == records => return Ok(false),
+            Some(found) => format!("has {}", words::counted(found, self.context.dataset().record)),
+            None => "cannot be read".to_owned(),
+        };
+        tracing::info!(
+            run_id = %self.context.run_id,
+            file = part.name,
+            "         {slice}: {said} {}, and {} {what} of it: requested again",
+            words::count(records),
+            part.name,
+        );
+        Ok(true)
+    }
+
+    async fn mark(&self, answers: &Answers<'_>, part: &AskedPart) -> Result<Option<String>, Cause> {
+        if !self.context.target.dry_run {
+            answers.note(&AskedPart { is_outdated: true, ..part.clone() }).await?;
+        }
+        Ok(Some(part.name.clone()))
     }
 
     /// How many records of a slice an answer has; `None`: it is not what was archived, or cannot be read.

@@ -47,6 +47,13 @@ impl<'a> KeptPlan<'a> {
             context.ledger.forget_plan(&key).await?;
             context.ledger.save_plan(&key, 0, &plan.begun()).await?;
         }
+        if goes_on {
+            tracing::info!(
+                run_id = %context.run_id,
+                step = "gather",
+                "         continues an interrupted run: the counts and answers that it had are not requested again"
+            );
+        }
         let number = if goes_on { pieces.len() } else { 1 };
         Ok(Self { context, plan, key, number, piece: Vec::new() })
     }

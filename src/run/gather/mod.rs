@@ -187,11 +187,12 @@ impl<'a> Gathering<'a> {
                 words::counted(undone.len() as u64, "answer")
             );
         }
+        let held = HeldParts::new(context, archived.clone());
         let kept = KeptPlan::open(context, asked, asking, archived).await?;
         let manners = (asked.manners)(&context.processing.options);
         let mut asker = ServiceAsker::new(asked, manners, secret.clone())?;
         asker.of_all = Some(context);
-        Ok(Self { context, asked, answers, asker, kept, held: HeldParts::new(context), data_requests: 0 })
+        Ok(Self { context, asked, answers, asker, kept, held, data_requests: 0 })
     }
 
     /// Follows the plan until it is done, or until it turns out that `files` are to be taken instead.

@@ -17,8 +17,9 @@ impl PlanWalk {
     pub(super) async fn cover(&self, slice: &Slice, records: u64) -> Option<Vec<(Slice, u64)>> {
         let (mut cover, limit) = self.know(|known| (known.cover(slice, records), known.limit));
         let sum = |cover: &[Covering]| cover.iter().map(|part| part.records).sum::<u64>();
+        let is_too_large = |part: &Covering| part.records > limit && !part.is_there();
         let before = sum(&cover);
-        if cover.is_empty() || cover.iter().any(|part| part.records > limit) {
+        if cover.is_empty() || cover.iter().any(is_too_large) {
             return None;
         }
         // Where only some changed, it is not far off.
@@ -26,7 +27,7 @@ impl PlanWalk {
             return None;
         }
         // All of it fits into one answer.
-        if records <= limit && cover.iter().filter(|part| !part.is_there).count() > 1 {
+        if records <= limit && cover.iter().filter(|part| !part.is_there()).count() > 1 {
             return None;
         }
         if before == records {
@@ -45,7 +46,7 @@ impl PlanWalk {
                 };
             }
         }
-        if sum(&cover) != records || cover.iter().any(|part| part.records > limit) {
+        if sum(&cover) != records || cover.iter().any(is_too_large) {
             return None;
         }
         let there = cover.into_iter().filter(|part| part.records > 0);

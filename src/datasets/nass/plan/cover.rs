@@ -17,18 +17,27 @@ pub(super) struct Covering {
     pub is_aged: bool,
     /// It was fetched since the plan began.
     pub is_new: bool,
-    /// Its answer is at hand, and has as many records as the slice.
-    pub is_there: bool,
+    /// The records of its answer, if that is at hand.
+    pub answered: Option<u64>,
+}
+
+impl Covering {
+    /// Is its answer at hand, with as many records as the slice has?
+    pub(super) fn is_there(&self) -> bool {
+        self.answered == Some(self.records)
+    }
 }
 
 impl Knowledge {
     /// Parts that lie within a slice of so many records and do not overlap, with their counts. If some of them are all of it,
-    /// these; else the newest.
+    /// these; else the newest. What is older than an answer that contains all of the slice does not count.
     pub(super) fn cover(&self, slice: &Slice, records: u64) -> Vec<Covering> {
+        let whole = self.fresh().filter(|part| slice.is_within(&part.slice)).map(|part| part.asked_at).max();
         let mut seen = HashSet::new();
         // Of the parts of one slice, the newest says what it has.
-        let newest_of =
-            self.known.iter().filter(|part| part.slice.is_within(slice) && seen.insert(&part.slice));
+        let newest_of = self.known.iter().filter(|part| {
+            part.slice.is_within(slice) && Some(part.asked_at) >= whole && seen.insert(&part.slice)
+        });
         let within = newest_of.map(|part| CountedPart { part, records: self.records_of(part) });
         let within: Vec<_> = within.filter(|counted| counted.records > 0).collect();
         let newest = newest(&within);
@@ -42,7 +51,7 @@ impl Knowledge {
             records,
             is_aged: self.is_aged(part),
             is_new: self.is_new(&part.slice),
-            is_there: self.part_of(&part.slice).is_some_and(|known| known.records == records),
+            answered: self.part_of(&part.slice).map(|known| known.records),
         };
         cover.into_iter().map(covering).collect()
     }

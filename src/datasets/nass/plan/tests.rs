@@ -317,6 +317,22 @@ fn a_state_that_is_over_is_split_by_level_and_by_county() {
     assert!(parts.iter().any(|part| part.slice.tests.iter().any(|test| test.column == "county_code")));
 }
 
+/// A service that compares an empty code with none would find no row of a state or a district by its county.
+#[test]
+fn rows_without_a_county_are_not_split_by_it() {
+    let records = Records::new(uneven(2013..=2013, 30_000.0));
+    let options = options(2013, 2013, 7_000);
+    let parts = records.run(&mut *begin(&options, Vec::new(), None, true)).unwrap();
+    holds_all(&records, &options::want(&options).unwrap(), &parts, 7_000);
+    let tested = |slice: &Slice, column: &str| slice.tests.iter().find(|test| test.column == column).cloned();
+    let counted = records.counted.borrow();
+    let levels = |slice: &&Slice| tested(slice, "county_code").and(tested(slice, "agg_level_desc"));
+    let levels: Vec<_> = counted.iter().filter_map(|slice| levels(&slice)).collect();
+    assert!(!levels.is_empty() && levels.iter().all(|level| level.values == ["COUNTY"]), "{levels:?}");
+    let is_group = |slice: &&Slice| tested(slice, "group_desc").is_some();
+    assert!(counted.iter().any(|slice| is_group(&slice)));
+}
+
 #[test]
 fn what_cannot_be_split_is_named() {
     let mut records = Records::new(uneven(2013..=2013, 100.0));

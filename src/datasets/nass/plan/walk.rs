@@ -192,6 +192,9 @@ impl PlanWalk {
 
     /// The values of a column by which a slice can be split; `None`: it cannot be split by this column.
     async fn values(&self, slice: &Slice, dimension: Dimension) -> Option<Vec<String>> {
+        if dimension == Dimension::County && !may_have_counties(slice) {
+            return None;
+        }
         let state = values_of(slice, Dimension::State).filter(|states| states.len() == 1);
         let values = match values_of(slice, dimension) {
             Some(values) => values,
@@ -246,9 +249,9 @@ impl PlanWalk {
             let values: Vec<_> = over.iter().flat_map(|atom| atom.values.clone()).collect();
             let all = narrow(slice, dimension, &values);
             let level = Dimension::Level;
-            let has_counties =
-                values_of(slice, level).is_none_or(|levels| levels.iter().any(|known| known == COUNTY));
-            if has_counties && self.count(&narrow(&all, level, &[COUNTY.to_owned()])).await == together {
+            if may_have_counties(slice)
+                && self.count(&narrow(&all, level, &[COUNTY.to_owned()])).await == together
+            {
                 // None of them has small values: each of the next values is known already, so continue with the counties.
                 let rest = rest.get(2..).unwrap_or_default();
                 for atom in over {
@@ -387,4 +390,9 @@ impl PlanWalk {
         let line = format!("{}{slice}: {records} records, {how}", "  ".repeat(self.depth));
         WalkState::of(&self.state).tree.push(line);
     }
+}
+
+/// Whether the levels of a slice include the one of the counties: the rows of all others have no code of a county.
+fn may_have_counties(slice: &Slice) -> bool {
+    values_of(slice, Dimension::Level).is_none_or(|levels| levels.iter().any(|level| level == COUNTY))
 }

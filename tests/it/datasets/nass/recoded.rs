@@ -103,6 +103,29 @@ async fn a_wider_answer_that_does_not_have_what_is_counted_is_not_taken() {
     world.holds(2014..=2015).await;
 }
 
+/// A record moves to another state, which the archive knows from a narrower question about the first state alone. The wider question
+/// was split into parts that all hold both states and have as many records as before.
+#[tokio::test]
+async fn answers_in_parts_that_a_newer_narrower_one_disproves_are_not_taken() {
+    let all = || records(2013..=2015, 300);
+    let world = World::new("nass disproved parts", all(), 2_000).await;
+    let limit = ["--api-limit", "2000"];
+    world.run("2013", "2015", &limit).await.exits(0);
+    let mut revised = all();
+    recode(&mut revised, 1, &[("state_alpha", "VA"), ("year", "2014")], &[("state_alpha", "TX")]);
+    world.server.change(|api| api.records = Arc::new(revised.clone()));
+    world.run("2013", "2015", &[&limit[..], &["--filter", "state_alpha=VA"]].concat()).await.exits(0);
+    world.server.forget();
+    let ran = world.run("2013", "2015", &limit).await.exits(0);
+    assert!(ran.stderr.contains("requested again"), "{}", ran.stderr);
+    assert_eq!(world.server.calls(Kind::Data), 1);
+    world.holds(2013..=2015).await;
+    world.server.forget();
+    world.run("2013", "2015", &limit).await.exits(0);
+    assert_eq!(world.server.calls(Kind::Data), 0);
+    world.holds(2013..=2015).await;
+}
+
 /// What somebody has removed from the archive, or what was cut short there, is requested again.
 #[tokio::test]
 async fn what_the_archive_does_not_have_any_more_is_requested_again() {

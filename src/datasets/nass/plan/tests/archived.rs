@@ -97,3 +97,21 @@ fn a_narrower_question_that_is_repeated_sends_no_request_for_records() {
         assert_eq!(fetched[2..], [0, 0, 0], "{limit} {filters:?}: {fetched:?}");
     }
 }
+
+/// A wide answer is newer than those of its parts: nothing is taken from these, whatever the limit is now.
+#[test]
+fn what_a_newer_answer_contains_is_not_taken() {
+    let records = Records::new(uneven(2008..=2008, 300.0));
+    let [narrow, wide] = [700, 50_000].map(|limit| options(2008, 2008, limit));
+    let old = days_later(records.run(&mut *begin(&narrow, Vec::new(), None, true)).unwrap(), 0);
+    let old =
+        old.into_iter().map(|part| AskedPart { asked_at: now() - SignedDuration::from_hours(2), ..part });
+    let new = days_later(records.run(&mut *begin(&wide, Vec::new(), None, true)).unwrap(), 0);
+    assert_eq!(new.len(), 1);
+    let archived: Vec<_> = old.chain(new.clone()).collect();
+    records.forget();
+    let parts = records.run(&mut *begin(&narrow, archived, None, true)).unwrap();
+    assert_eq!(records.fetches.get(), 0);
+    let taken: Vec<_> = parts.iter().filter_map(|part| part.part.as_ref()).collect();
+    assert!(taken.iter().all(|part| **part == new[0]), "{taken:?}");
+}
