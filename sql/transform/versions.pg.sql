@@ -151,16 +151,23 @@ where version.version_id = $1 and namespace.nspname = version.target_schema and 
 -- part: supersede  (statement)
 -- Purpose: supersede the version that is being made by another.
 -- Inputs:  $1 job; :"ledger".
--- Outputs: that version is superseded, and its run is ended.
-with old as (
-    update :"ledger".transform_versions set state = 'superseded'
-    where job = $1 and state in ('open', 'paused')
-    returning version_id
+-- Outputs: that version is superseded, and its run is ended. One row if there was one: was_paused, at this moment.
+with old as materialized (
+    select version_id, state from :"ledger".transform_versions where job = $1 and state in ('open', 'paused') for update
+),
+marked as (
+    update :"ledger".transform_versions as version
+    set state = 'superseded'
+    from old
+    where version.version_id = old.version_id
+),
+ended as (
+    update :"ledger".runs as run
+    set status = 'abandoned', finished_at = clock_timestamp(), error = 'another version was planned'
+    from old
+    where run.run_id = old.version_id
 )
-update :"ledger".runs as run
-set status = 'abandoned', finished_at = clock_timestamp(), error = 'another version was planned'
-from old
-where run.run_id = old.version_id;
+select state = 'paused' as was_paused from old;
 
 -- part: begin  (statement)
 -- Purpose: record a planned version.

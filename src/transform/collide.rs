@@ -11,8 +11,8 @@ use super::session::JobSession;
 use crate::clients::postgres::PgError;
 use crate::sql;
 
-/// The SQLSTATE of a row that a unique index already has.
-const TAKEN: &str = "23505";
+/// The SQLSTATEs of a row that a unique index already has, and of two groups that wait for each other's rows.
+const TAKEN: [&str; 2] = ["23505", "40P01"];
 /// How often in succession a group is put off. The first time, the group that it collides with may also wait to be done again;
 /// the second time, it may come before that group in the same round; after that, only what changes meanwhile can be in its way.
 const PUT_OFFS: i32 = 3;
@@ -20,9 +20,10 @@ const PUT_OFFS: i32 = 3;
 const COLLIDES: &str = "a row is in the table already, in another partition";
 
 impl FinishError {
-    /// Whether the table already has a row that was sent.
+    /// Whether the table already has a row that was sent, or gets it from another group at the same time.
     pub fn is_collision(&self) -> bool {
-        matches!(self, Self::Postgres(error) if error.sqlstate() == Some(TAKEN))
+        let Self::Postgres(error) = self else { return false };
+        error.sqlstate().is_some_and(|code| TAKEN.contains(&code))
     }
 
     /// The words for the ledger.

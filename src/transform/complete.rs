@@ -73,8 +73,18 @@ pub async fn source_changed(
     version: &Version,
 ) -> Result<Option<String>, Cause> {
     let raw = RawTable::look(session, job, &job.source.table).await?;
+    changed_since(session, job, (version, &raw), version.planned("changes").as_i64()).await
+}
+
+/// The same, and of a version that is put in place; `before`: what the server had counted of changes when nothing had changed.
+async fn changed_since(
+    session: &JobSession,
+    job: &Job,
+    (version, raw): (&Version, &RawTable),
+    before: Option<i64>,
+) -> Result<Option<String>, Cause> {
     // The same counters mean the same rows, so they are not counted. The counters of a view say nothing.
-    if raw.is_table() && version.planned("changes").as_i64() == Some(plan::changes(session, &raw).await?) {
+    if raw.is_table() && before == Some(plan::changes(session, raw).await?) {
         return Ok(None);
     }
     if version.planned("rows").as_u64().is_some_and(|rows| rows > COUNTED) {
@@ -84,7 +94,7 @@ pub async fn source_changed(
         )));
     }
     let nobody = WorkerId { worker: Uuid::nil(), version: version.version_id };
-    let differing = differing(session, &nobody, job, &raw, version).await?;
+    let differing = differing(session, &nobody, job, raw, version).await?;
     Ok(differing.map(|differing| differing.words(job)))
 }
 
@@ -106,7 +116,7 @@ pub async fn complete(
             if state != "open" || waiting + running + poison > 0 {
                 return Ok(Completed::NotYet);
             }
-            let looked = Instant::now();
+            let (looked, before) = (Instant::now(), plan::changes(session, raw).await?);
             if let Some(differing) = differing(session, worker, job, raw, version).await? {
                 return changed(session, worker, job, &differing).await;
             }
@@ -128,14 +138,13 @@ pub async fn complete(
             other.run("look at the new table", &sql::render(sql::TRANSFORM_LOOK_AT_ROWS, &analyze)).await?;
             swap::wait_for_readers(other, &lock, config.swap_wait).await?;
             let swapped = swap::swap(other, job, version, table, config.swap_wait).await?;
+            // Outside of this transaction, which goes on seeing the counters that it has seen first.
             if swapped.is_some()
-                && job.source.changed.is_some()
                 && looked.elapsed() > WAITED
-                && let Ok(Some(differing)) = differing(session, worker, job, raw, version).await
+                && let Ok(Some(words)) = changed_since(other, job, (version, raw), Some(before)).await
             {
                 tracing::warn!(
-                    "{}, while the swap was waiting. Next: {}",
-                    differing.words(job),
+                    "{words}, while the swap was waiting. Next: {}",
                     versions::anew_command(job, version.is_in_place)
                 );
             }

@@ -88,11 +88,11 @@ pub async fn ensure(
                 return Ok((version, false));
             }
             given_up = versions::newest(session, &job.name).await?.filter(Version::is_open);
-            plan(session, job, options).await?;
+            let was_paused = plan(session, job, options).await?;
             let planned = versions::newest(session, &job.name).await?;
             let mut planned = planned.expect("it was just written");
             // Whoever has paused the job has paused its next version, too.
-            if given_up.as_ref().is_some_and(|version| version.state == "paused") {
+            if was_paused {
                 status::set_state(session, job, &planned, "paused").await?;
                 planned.state = "paused".to_owned();
                 tracing::warn!(
@@ -162,7 +162,7 @@ impl<'o> PlanOptions<'o> {
     }
 }
 
-async fn plan(session: &JobSession, job: &Job, options: &PlanOptions<'_>) -> Result<(), Cause> {
+async fn plan(session: &JobSession, job: &Job, options: &PlanOptions<'_>) -> Result<bool, Cause> {
     let looking = options.looking;
     let raw = RawTable::look(looking, job, &job.source.table).await?;
     let version_table = match options.in_place {

@@ -264,11 +264,12 @@ pub struct PlannedBuckets<'n> {
     pub keeps: bool,
 }
 
-/// Writes a version with its groups and partitions, and supersedes the version that was being made. Must be called inside a
-/// transaction.
-pub async fn write(session: &JobSession, new: &NewVersion<'_>) -> Result<(), Cause> {
+/// Writes a version with its groups and partitions, and supersedes the version that was being made. Returns whether that one was
+/// paused. Must be called inside a transaction.
+pub async fn write(session: &JobSession, new: &NewVersion<'_>) -> Result<bool, Cause> {
     let job = new.job;
-    session.execute(NOTE, sql::TRANSFORM_SUPERSEDE, &[&job.name]).await?;
+    let old = session.maybe(NOTE, sql::TRANSFORM_SUPERSEDE, &[&job.name]).await?;
+    let was_paused = old.map(|old| old.try_get(0)).transpose().map_err(decode)?.unwrap_or(false);
     let source = job.source.table.to_string();
     let (target, program) = (&job.target.table, env!("CARGO_PKG_VERSION"));
     session
@@ -301,7 +302,7 @@ pub async fn write(session: &JobSession, new: &NewVersion<'_>) -> Result<(), Cau
     }
     add(session, new.version_id, new.groups, new.partitions, (first, 0)).await?;
     session.run(NOTE, &session.text(sql::TRANSFORM_LOOK_AT_PLAN)).await?;
-    Ok(())
+    Ok(was_paused)
 }
 
 async fn add_groups(

@@ -129,3 +129,23 @@ async fn in_place_rows_may_change_their_partition() {
     assert!(error.contains("a run without --in-place puts it right"), "{error}");
     assert!(error.contains("(and without `where`,"), "{error}");
 }
+
+/// Two workers delete the rows of one partition each, and wait for each other with what they insert: the server ends one of them.
+#[tokio::test]
+async fn partitions_that_exchange_rows_between_two_workers_are_tried_together() {
+    let world = World::new("transform_exchange", 10).await;
+    world.edit("job.toml", "group_rows = 400", "group_rows = 150");
+    world
+        .run(
+            "insert into companies_raw (id, zip_code, name)
+            select 1000 + number, case when number % 2 = 0 then 'p' else 'q' end, 'x' from generate_series(1, 400) as number",
+        )
+        .await;
+    world.expect(0, &["run"]);
+    let exchange = "update companies_raw set zip_code = case zip_code when 'p' then 'q' else 'p' end where zip_code in ('p', 'q')";
+    for _ in 0..4 {
+        world.run(exchange).await;
+        world.expect(0, &["run", "--in-place", "--anew", "--workers", "2"]);
+        world.assert_whole().await;
+    }
+}

@@ -304,6 +304,24 @@ async fn a_worker_that_begins_during_the_plan_takes_part_in_it() {
     assert_eq!(world.one("select min(version) || ' ' || max(version) from companies_clean").await, "2 2");
 }
 
+/// A pause holds for the version that is being planned at that moment.
+#[tokio::test]
+async fn a_pause_during_the_plan_of_another_version_holds() {
+    let world = World::new("transform_pause_at_plan", 1_000).await;
+    world.expect(0, &["plan"]);
+    world.edit("clean.duckdb.sql", "1 as version", "2 as version");
+    let hold = world.folder.path().join("hold");
+    let worker = world.start(&["work"], &format!("transform.planning=hold {}", hold.display()));
+    until("the worker is held", async || hold.exists()).await;
+    world.expect(0, &["pause"]);
+    std::fs::remove_file(&hold).unwrap();
+    let output = worker.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(75), "{}", String::from_utf8_lossy(&output.stderr));
+    world.expect(0, &["resume"]);
+    world.expect(0, &["work"]);
+    assert_eq!(world.one("select min(version) || ' ' || max(version) from companies_clean").await, "2 2");
+}
+
 /// Claims, ends and the search for lost workers cost the same at the end of a version as at its beginning, even while
 /// an old snapshot keeps dead versions of rows from being removed.
 #[tokio::test]

@@ -91,14 +91,23 @@ async fn a_reader_who_would_see_holes_is_waited_for_and_a_busy_table_is_not_stoo
     // A session without a snapshot holds a lock: the swap gets its own lock at once or gives up.
     reader.batch_execute("begin; lock table companies_clean in access share mode").await.unwrap();
     let worker = world.start(&["work", "--swap-wait", "60"], "");
-    for _ in 0..20 {
+    for turn in 0..80 {
         let query = world.client.query("select count(*) from companies_clean", &[]);
         tokio::time::timeout(Duration::from_secs(2), query).await.expect("readers do not wait").unwrap();
+        if turn == 30 {
+            world.run("update companies_raw set name = 'later' where id = 77").await;
+        }
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     reader.batch_execute("commit").await.unwrap();
     let output = worker.wait_with_output().unwrap();
-    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    // What has changed meanwhile is for the next version.
+    assert!(
+        said.contains("changed since the table was read") && said.contains("while the swap was waiting"),
+        "{said}"
+    );
     assert_eq!(world.one("select min(version) from companies_clean").await, "2");
 }
 
