@@ -149,7 +149,7 @@ fn last(loaded: &[RunToUndo]) -> Result<RunToUndo, Cause> {
     if let Err(cause) = admit(newest) {
         let other = match loaded.iter().find(|run| admit(run).is_ok()) {
             Some(other) => format!("the newest run that can be undone is {}", shown(other)),
-            None => "no other run can be undone either".to_owned(),
+            None => "no other run that has loaded something can be undone".to_owned(),
         };
         let with = |message| format!("`last` is {}: {message}; {other}", shown(newest));
         return Err(match cause {

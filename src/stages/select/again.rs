@@ -60,7 +60,11 @@ pub(super) async fn only_matching(
     let taken: HashSet<_> = files.iter().map(|file| &file.name).collect();
     let skipped: Vec<_> =
         names.into_iter().filter(|name| !taken.contains(name) && !undone.contains(name)).collect();
-    say_undone(context, undone.iter().filter(|name| !taken.contains(name)).cloned().collect(), "");
+    say_undone(
+        context,
+        undone.iter().filter(|name| !taken.contains(name)).cloned().collect(),
+        "not taken, since its data was undone",
+    );
     if !skipped.is_empty() {
         tracing::info!(
             run_id = %context.run_id,

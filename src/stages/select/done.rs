@@ -87,8 +87,8 @@ pub(super) async fn only_new(
             Some(_) => {}
         }
     }
-    say_undone(context, left, "");
-    say_undone(context, compared, " unless it has changed since");
+    say_undone(context, left, "not taken, since its data was undone");
+    say_undone(context, compared, "taken only if it has changed since its data was undone");
     Ok(())
 }
 
@@ -102,12 +102,12 @@ pub(super) fn undone(files: &[SelectedFile], known: &[KnownPart]) -> Vec<String>
     files.iter().map(|file| &file.name).filter(|name| undone.contains(name)).cloned().collect()
 }
 
-/// Warns of undone files: somebody who waits for one must know that it is not taken again by itself.
-pub(super) fn say_undone(context: &RunContext, names: Vec<String>, unless: &str) {
+/// Warns of undone files and says what becomes of them: somebody who waits for one must know that it is not taken again by itself.
+pub(super) fn say_undone(context: &RunContext, names: Vec<String>, outcome: &str) {
     if let Some(first) = names.first() {
         tracing::warn!(
             run_id = %context.run_id,
-            "not taken{unless}, since its data was undone: {}; merganser reprocess {} {} --force takes it",
+            "{outcome}: {}; merganser reprocess {} {} --force takes it",
             shorten(&names),
             context.target.typed(),
             words::quoted(first)

@@ -68,7 +68,7 @@ pub(super) async fn to_compare(context: &RunContext, files: &mut [SelectedFile])
         };
         tracing::warn!(
             run_id = %context.run_id,
-            "not taken unless it has changed since, because its data was undone: {}; {how}",
+            "taken only if it has changed since its data was undone: {}; {how}",
             shorten(&undone)
         );
     }
