@@ -11,7 +11,7 @@ mod watch;
 use std::future::poll_fn;
 use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
@@ -33,6 +33,8 @@ const SAID_BY_SCRIPT: &str = "MG001";
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 const USER_TIMEOUT: Duration = Duration::from_secs(60);
+/// For so long the server may still count sessions that have just ended.
+const ENDING: Duration = Duration::from_secs(2);
 
 /// Values have the same text form on every server, and names are always qualified: nothing is found through a search
 /// path in which somebody else could create an object. A run may take hours in one transaction; the statements that
@@ -123,7 +125,8 @@ impl<T> std::fmt::Debug for Shown<T> {
 }
 
 /// Connects as `merganser PURPOSE` unless the URL gives an `application_name`. Takes at most `connect_timeout` (15 s by
-/// default) for each host, and as much again for setting up the session.
+/// default) for each host, and as much again for setting up the session. A server that has too many connections is asked again for
+/// two seconds.
 ///
 /// # Errors
 /// [`PgError::Pooled`] if there is a pooler in between that does not keep a session for its client.
@@ -135,8 +138,14 @@ pub async fn connect(url: &PgUrl, purpose: &str) -> Result<Connection, PgError> 
     let hosts = u32::try_from(config.get_hosts().len()).unwrap_or(u32::MAX);
     let limit = each.saturating_mul(hosts.saturating_add(1));
 
-    // On the heap: otherwise every future that connects would hold the state of the TLS handshake.
-    let mut connection = Box::pin(open(url, &config, &tls, &operation, limit)).await?;
+    let start = Instant::now();
+    let mut connection = loop {
+        // On the heap: otherwise every future that connects would hold the state of the TLS handshake.
+        match Box::pin(open(url, &config, &tls, &operation, limit)).await {
+            Err(PgError::TooMany(_)) if start.elapsed() < ENDING => tokio::time::sleep(ENDING / 10).await,
+            opened => break opened?,
+        }
+    };
     let begun = Box::pin(connection.begin(url, &config, &operation, limit));
     match timeout(limit, begun).await {
         Err(_) => Err(too_slow(operation, limit)),

@@ -138,6 +138,9 @@ pub struct AskedPart {
     /// one that reads the archive.
     #[serde(default)]
     pub is_outdated: bool,
+    /// It was compared with all answers up to this time that overlap it, and has as many records of what both have.
+    #[serde(default)]
+    pub agrees_until: Option<Timestamp>,
 }
 
 /// The input of a plan.

@@ -135,6 +135,7 @@ impl Answers<'_> {
             sha256: written.sha256,
             size_bytes: written.size_bytes,
             is_outdated: false,
+            agrees_until: None,
         };
         self.note(&part).await?;
         Ok(part)

@@ -50,28 +50,57 @@ impl<'a> HeldParts<'a> {
     ) -> Result<Option<String>, Cause> {
         for PlannedPart { slice, records, part } in parts {
             let Some(part) = part else { continue };
-            if self.right.contains(&(part.name.clone(), slice.clone())) {
+            let held = (part.name.clone(), slice.clone());
+            if self.right.contains(&held) {
                 continue;
             }
-            if part.slice != *slice {
-                let said = (*records, "the service counts");
-                if self.differs(part, slice, said).await? {
-                    return self.mark(answers, part).await;
+            if self.is_outdated(answers, part, (slice, *records)).await? {
+                if !self.context.target.dry_run {
+                    answers.note(&AskedPart { is_outdated: true, ..part.clone() }).await?;
                 }
+                return Ok(Some(part.name.clone()));
             }
-            let newer = self.archived.iter().filter(|newer| newer.asked_at > part.asked_at);
-            let mut seen = HashSet::new();
-            for newer in newer.filter(|newer| newer.slice.overlaps(slice) && seen.insert(&newer.slice)) {
-                let both = slice.and_all(&newer.slice);
-                // One that cannot be read proves nothing.
-                let Some(records) = self.records(newer, &both).await? else { continue };
-                if self.differs(part, &both, (records, &format!("{} has", newer.name))).await? {
-                    return self.mark(answers, part).await;
-                }
-            }
-            self.right.insert((part.name.clone(), slice.clone()));
+            self.right.insert(held);
         }
         Ok(None)
+    }
+
+    /// Holds a part against what the service counts of a slice of it, and against each newer answer that overlaps that. That
+    /// it agrees with all of them is noted, so that they are not read for it again.
+    async fn is_outdated(
+        &self,
+        answers: &Answers<'_>,
+        part: &AskedPart,
+        (slice, records): (&Slice, u64),
+    ) -> Result<bool, Cause> {
+        if part.slice != *slice && self.differs(part, slice, (records, "the service counts")).await? {
+            return Ok(true);
+        }
+        let since = part.agrees_until.unwrap_or(part.asked_at);
+        let newer =
+            self.archived.iter().filter(|other| other.asked_at > since && other.slice.overlaps(slice));
+        let mut seen = HashSet::new();
+        let newer: Vec<_> = newer.filter(|other| seen.insert(&other.slice)).collect();
+        let Some(newest) = newer.first() else { return Ok(false) };
+        tracing::info!(
+            run_id = %self.context.run_id,
+            file = part.name,
+            "         {} is compared with {}",
+            part.name,
+            words::counted(newer.len() as u64, "newer answer"),
+        );
+        for other in &newer {
+            let both = slice.and_all(&other.slice);
+            // One that cannot be read proves nothing.
+            let Some(records) = self.records(other, &both).await? else { continue };
+            if self.differs(part, &both, (records, &format!("{} has", other.name))).await? {
+                return Ok(true);
+            }
+        }
+        if part.slice == *slice && !self.context.target.dry_run {
+            answers.note(&AskedPart { agrees_until: Some(newest.asked_at), ..part.clone() }).await?;
+        }
+        Ok(false)
     }
 
     /// Has a part another number of records of a slice than is said, or can it not be read? Says so.
@@ -94,13 +123,6 @@ impl<'a> HeldParts<'a> {
             part.name,
         );
         Ok(true)
-    }
-
-    async fn mark(&self, answers: &Answers<'_>, part: &AskedPart) -> Result<Option<String>, Cause> {
-        if !self.context.target.dry_run {
-            answers.note(&AskedPart { is_outdated: true, ..part.clone() }).await?;
-        }
-        Ok(Some(part.name.clone()))
     }
 
     /// How many records of a slice an answer has; `None`: it is not what was archived, or cannot be read.

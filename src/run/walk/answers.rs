@@ -195,6 +195,7 @@ impl WalkAnswers<'_> {
             size_bytes: written.size_bytes,
             name,
             is_outdated: false,
+            agrees_until: None,
         };
         let archived = ArchivedPart {
             part: &part,

@@ -146,6 +146,7 @@ fn part(slice: &Slice, records: u64, asked_at: Timestamp, number: u64) -> AskedP
         sha256: String::new(),
         size_bytes: 1,
         is_outdated: false,
+        agrees_until: None,
     }
 }
 

@@ -120,8 +120,11 @@ async fn answers_in_parts_that_a_newer_narrower_one_disproves_are_not_taken() {
     assert!(ran.stderr.contains("requested again"), "{}", ran.stderr);
     assert_eq!(world.server.calls(Kind::Data), 1);
     world.holds(2013..=2015).await;
+    // What agrees is not read for that again.
+    assert!(ran.stderr.contains("is compared with 1 newer answer"), "{}", ran.stderr);
     world.server.forget();
-    world.run("2013", "2015", &limit).await.exits(0);
+    let ran = world.run("2013", "2015", &limit).await.exits(0);
+    assert!(!ran.stderr.contains("is compared with"), "{}", ran.stderr);
     assert_eq!(world.server.calls(Kind::Data), 0);
     world.holds(2013..=2015).await;
 }
