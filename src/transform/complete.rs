@@ -138,10 +138,9 @@ pub async fn complete(
             other.run("look at the new table", &sql::render(sql::TRANSFORM_LOOK_AT_ROWS, &analyze)).await?;
             swap::wait_for_readers(other, &lock, config.swap_wait).await?;
             let swapped = swap::swap(other, job, version, table, config.swap_wait).await?;
-            // Outside of this transaction, which goes on seeing the counters that it has seen first.
             if swapped.is_some()
                 && looked.elapsed() > WAITED
-                && let Ok(Some(words)) = changed_since(other, job, (version, raw), Some(before)).await
+                && let Ok(Some(words)) = changed_meanwhile(other, worker, job, (version, raw), before).await
             {
                 tracing::warn!(
                     "{words}, while the swap was waiting. Next: {}",
@@ -151,6 +150,25 @@ pub async fn complete(
             Ok(swapped.map_or(Completed::NotYet, |swapped| Completed::Swapped { old: swapped.old }))
         })
         .await
+}
+
+/// In words, what has changed while the swap was waiting; `before` is what the server had counted of changes until then. The session
+/// must not be inside a transaction that has seen that number, because it goes on seeing it.
+async fn changed_meanwhile(
+    session: &JobSession,
+    worker: &WorkerId,
+    job: &Job,
+    (version, raw): (&Version, &RawTable),
+    before: i64,
+) -> Result<Option<String>, Cause> {
+    match job.source.changed {
+        // It always counts: the last changes may not have reached the counters.
+        Some(_) => {
+            let differing = differing(session, worker, job, raw, version).await?;
+            Ok(differing.map(|differing| differing.words(job)))
+        }
+        None => changed_since(session, job, (version, raw), Some(before)).await,
+    }
 }
 
 /// # Errors
